@@ -1,0 +1,43 @@
+import os
+
+from celery import Celery
+from celery.signals import worker_init, worker_process_init
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import Error as AnyDatabaseError
+
+from bma_portal.embedded import ensure_environment
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bma_portal.settings.development")
+ensure_environment()
+try:
+    settings.PRODUCTION  # noqa: B018  reads the settings here, where a refusal is still a sentence
+except ImproperlyConfigured as error:
+    raise SystemExit(f"Configuration incorrecte : {error}") from None
+
+app = Celery("bma_portal")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["bma_portal.mail", "accounts", "migration"])
+
+
+@worker_init.connect
+def refuse_a_wrong_vault_key(**kwargs: object) -> None:
+    """A worker without the right key never starts: it could only fail, mail after mail."""
+    from bma_portal import vault
+
+    try:
+        vault.verify()
+    except vault.VaultError as error:
+        raise SystemExit(str(error)) from None
+    except AnyDatabaseError:
+        raise SystemExit(
+            "La base de données ne répond pas, ou ses migrations ne sont pas appliquées : l'ouvrier ne démarre pas."
+        ) from None
+
+
+@worker_process_init.connect
+def close_inherited_connections(**kwargs: object) -> None:
+    """Sockets made before the fork would be shared between children (exchange.md §7)."""
+    from bma_portal.mail.backends.ews import forget_accounts
+
+    forget_accounts()

@@ -1,0 +1,72 @@
+"""Limits for visitors, counted in PostgreSQL by its own clock: they hold whatever becomes of Redis."""
+
+import hashlib
+import hmac
+import ipaddress
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most `count` uses in each window of `seconds`."""
+
+    name: str
+    count: int
+    seconds: int
+
+
+def client_address(request: HttpRequest) -> str:
+    """The visitor's address: X-Forwarded-For is believed from the trusted proxies only, read from the right.
+
+    An IPv6 visitor is counted by network (/64), since one person owns all of it.
+    """
+    address = request.META.get("REMOTE_ADDR", "")
+    if settings.TRUSTED_PROXIES:
+        hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
+        if len(hops) >= settings.TRUSTED_PROXIES:
+            address = hops[-settings.TRUSTED_PROXIES]
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "inconnue"
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped:  # how a socket of both families names an IPv4 visitor
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.IPv6Network((int(parsed), 64), strict=False))
+    return str(parsed)
+
+
+def exceeded(request: HttpRequest, *limits: Limit) -> int:
+    """Count this use against each limit; 0 if all hold, else the seconds to wait.
+
+    The address is kept as a keyed digest only.
+    """
+    digest = hmac.new(settings.SECRET_KEY.encode(), client_address(request).encode(), hashlib.sha256).hexdigest()[:32]
+    wait = 0
+    with connection.cursor() as cursor:
+        for limit in limits:
+            cursor.execute(
+                """WITH w AS (
+                       SELECT to_timestamp(floor(extract(epoch FROM clock_timestamp()) / %(s)s) * %(s)s) AS start
+                   )
+                   INSERT INTO bma_portal_ratecount (bucket, "window", count)
+                   SELECT %(bucket)s, start, 1 FROM w
+                   ON CONFLICT (bucket, "window") DO UPDATE SET count = bma_portal_ratecount.count + 1
+                   RETURNING count,
+                             ceil(extract(epoch FROM "window") + %(s)s - extract(epoch FROM clock_timestamp()))""",
+                {"s": limit.seconds, "bucket": f"{limit.name}:{digest}"},
+            )
+            count, left = cursor.fetchone()
+            if count > limit.count:
+                wait = max(wait, int(left), 1)
+    return wait
+
+
+def forget_old_counts() -> None:
+    """Delete the counts of past days."""
+    with connection.cursor() as cursor:
+        cursor.execute("""DELETE FROM bma_portal_ratecount WHERE "window" < clock_timestamp() - interval '1 day'""")

@@ -1,0 +1,179 @@
+"""From a fact to a mail: one class per mail, its text in a file, its key natural."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+import logging
+from typing import Any, ClassVar, Self
+from uuid import UUID, uuid4
+
+from django.template.loader import get_template
+
+from bma_portal import vault
+from bma_portal.mail.models import OutgoingMail, Sender
+
+log = logging.getLogger(__name__)
+
+KINDS: dict[str, type["Mail"]] = {}
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A mail ready for a transport. Its bodies stay out of repr: they may carry a secret."""
+
+    uuid: UUID
+    message_id: str
+    sender: Sender
+    to: Sequence[str]
+    subject: str
+    text: str = field(repr=False)
+    html: str = field(repr=False, default="")
+    cc: Sequence[str] = ()
+    bcc: Sequence[str] = ()
+    reply_to: Sequence[str] = ()
+    headers: dict[str, str] = field(default_factory=dict)
+    attachments: Sequence[tuple[str, bytes, str]] = ()
+    keep_copy: bool = True
+
+
+class Withdrawn(Exception):
+    """The facts changed since this mail was queued: it must not leave. The message is the French reason."""
+
+
+class Unsendable(Exception):
+    """This mail cannot be composed, whatever is tried; the others can. The message is the French reason."""
+
+
+@lru_cache(maxsize=64)
+def _template(name: str) -> Any:
+    return get_template(name)
+
+
+class Mail:
+    """One kind of mail about one object. Subclasses register themselves under `kind`.
+
+    `sensitive` mails are rendered when they are sent and stored nowhere; they have one recipient.
+    """
+
+    kind: ClassVar[str]
+    sender: ClassVar[Sender]
+    template: ClassVar[str]  # without extension: <template>.txt and <template>.html
+    sensitive: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "kind" in cls.__dict__:
+            KINDS[cls.kind] = cls
+
+    # What a subclass says
+
+    def key(self) -> str:
+        """The natural key: queueing twice is queueing once."""
+        raise NotImplementedError
+
+    def object_id(self) -> int:
+        raise NotImplementedError
+
+    def to(self) -> str:
+        raise NotImplementedError
+
+    def subject(self) -> str:
+        raise NotImplementedError
+
+    def stream(self) -> str:
+        return ""
+
+    def context(self, *, at: datetime) -> dict[str, Any]:
+        """What the text names. For a sensitive mail it is asked when sending; may raise Withdrawn or VaultError."""
+        return {}
+
+    @classmethod
+    def load(cls, object_ids: Iterable[int], *, at: datetime) -> dict[int, Self]:
+        """The mails about those objects, in few queries: used when sending sensitive ones."""
+        raise NotImplementedError
+
+    @classmethod
+    def accepted(cls, mails: Sequence[OutgoingMail], *, at: datetime) -> None:
+        """Called in the transaction that records these mails as sent."""
+
+    # What follows from it
+
+    def render(self, *, at: datetime) -> tuple[str, str]:
+        """The text and the HTML."""
+        context = self.context(at=at)
+        return _template(f"{self.template}.txt").render(context), _template(f"{self.template}.html").render(context)
+
+    def row(self, *, at: datetime) -> OutgoingMail:
+        text, html = ("", "") if self.sensitive else self.render(at=at)
+        return outgoing(
+            key=self.key(),
+            kind=self.kind,
+            object_id=self.object_id(),
+            stream=self.stream(),
+            sender=self.sender,
+            to=[self.to()],
+            subject=self.subject(),
+            text=text,
+            html=html,
+            sensitive=self.sensitive,
+            queued_at=at,
+        )
+
+
+def outgoing(**fields: Any) -> OutgoingMail:
+    """An unsaved row with its UUID and Message-ID fixed for good."""
+    key = uuid4()
+    return OutgoingMail(uuid=key, message_id=f"<{key}@portail.bma.cfwb.be>", **fields)
+
+
+def letters(rows: Sequence[OutgoingMail], *, at: datetime) -> dict[int, Letter | Withdrawn | Unsendable]:
+    """By row id, what goes to the transport. Sensitive bodies are rendered here, with the facts of `at`.
+
+    Raises VaultError if the vault's keys are not the right ones: then nothing must leave. One altered secret, or
+    one text that cannot be made, gives Unsendable for its own mail only.
+    """
+    secret_ids: dict[str, list[int]] = {}
+    for row in rows:
+        if row.sensitive:
+            secret_ids.setdefault(row.kind, []).append(row.object_id or 0)
+    loaded = {kind: KINDS[kind].load(ids, at=at) for kind, ids in secret_ids.items()}
+    result: dict[int, Letter | Withdrawn | Unsendable] = {}
+    with_files = {r.pk for r in rows if r.kind == "plain"}
+    for row in rows:
+        text, html = row.text, row.html
+        if row.sensitive:
+            mail = loaded[row.kind].get(row.object_id or 0)
+            try:
+                if mail is None:
+                    raise Withdrawn("L'objet de ce courriel n'existe plus.")
+                text, html = mail.render(at=at)
+            except Withdrawn as reason:
+                result[row.pk] = reason
+                continue
+            except vault.VaultError:
+                vault.verify()  # raises if it is the key that is wrong, and not this one row
+                log.error("secret altéré", extra={"id": row.pk, "code": "VaultError"})
+                result[row.pk] = Unsendable("Le secret de ce courriel a été modifié : il ne s'ouvre plus.")
+                continue
+            except Exception as error:
+                log.exception("texte impossible", extra={"id": row.pk, "code": type(error).__name__})
+                result[row.pk] = Unsendable("Le texte de ce courriel n'a pas pu être composé.")
+                continue
+        files = [(f.name, bytes(f.content), f.mimetype) for f in row.attachments.all()] if row.pk in with_files else []
+        result[row.pk] = Letter(
+            uuid=row.uuid,
+            message_id=row.message_id,
+            sender=Sender(row.sender),
+            to=row.to,
+            cc=row.cc,
+            bcc=row.bcc,
+            reply_to=row.reply_to,
+            subject=row.subject,
+            text=text,
+            html=html,
+            headers=row.headers,
+            attachments=files,
+            keep_copy=not row.sensitive,
+        )
+    return result

@@ -1,0 +1,235 @@
+"""What all environments share. Everything that differs comes from the environment: see .env.example."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import bootstrap_wrapper
+import environ
+from celery.schedules import schedule
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+env = environ.Env()
+
+
+def whole_number(name: str, default: int) -> int:
+    """A number of the environment, refused in French when it is not one."""
+    try:
+        number = env.int(name, default=default)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise ImproperlyConfigured(f"{name} doit être un nombre entier, positif ou nul.")
+    return number
+
+
+PRODUCTION = False
+DEBUG = False
+CLOCK_CAN_BE_SET = True  # a replay may set the clock; production says no
+
+INSTALLED_APPS = [
+    "bma_portal.admin_site.PortalAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "csp",
+    "crispy_forms",
+    "crispy_bootstrap5",
+    "bma_portal",
+    "bma_portal.mail",
+    "accounts",
+    "migration",
+    "support",
+]
+
+MIDDLEWARE = [
+    "bma_portal.faults.DatabaseFaults",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "bma_portal.clock.RequestMoment",
+]
+
+ROOT_URLCONF = "bma_portal.urls"
+WSGI_APPLICATION = "bma_portal.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "accounts.User"
+LOGIN_URL = "admin:login"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [ROOT / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "bma_portal.context.portal",
+                "support.context.contacts",
+            ],
+        },
+    }
+]
+CSRF_FAILURE_VIEW = "bma_portal.views.csrf_failure"
+CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
+CRISPY_TEMPLATE_PACK = "bootstrap5"
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+# Language and time: everything is shown in French, at Brussels time, and stored in UTC.
+LANGUAGE_CODE = "fr"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "Europe/Brussels"
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [ROOT / "static", ("bootstrap", bootstrap_wrapper.get_bootstrap_dir())]
+
+# Passwords of local (break-glass) accounts
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 15}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+# Security headers (SEC-G5 lists more; what is set here already holds on every answer)
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "object-src": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+SESSION_COOKIE_AGE = 8 * 3600
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
+
+# The number of trusted proxies in front of the portal: X-Forwarded-For is read that many hops from the right.
+TRUSTED_PROXIES = whole_number("TRUSTED_PROXIES", 0)
+
+
+def database(url: str) -> dict:
+    """Django's settings for a PostgreSQL address: `postgresql://user:password@host/name` or `…?host=/socket/folder`."""
+    config = environ.Env.db_url_config(url)
+    return config | {
+        "OPTIONS": {"connect_timeout": 5} | config.get("OPTIONS", {}),  # a server that does not answer is « away »
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": True,  # a pooler in transaction mode may stand between
+    }
+
+
+def broker(url: str) -> str:
+    """Kombu's spelling of a Redis address; a Unix socket is `redis+socket://` there, `unix://` elsewhere."""
+    return "redis+socket://" + url.removeprefix("unix://") if url.startswith("unix://") else url
+
+
+# Celery: PostgreSQL is the queue and the truth, Redis a doorbell that may be lost.
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_SOFT_TIME_LIMIT = 240
+CELERY_TASK_TIME_LIMIT = 270
+CELERY_VISIBILITY_TIMEOUT = 600  # above the longest task; no task carries an eta or a countdown beyond seconds
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": CELERY_VISIBILITY_TIMEOUT,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 3,
+    "max_retries": 0,  # whoever rings does not wait for Redis; a worker reconnects by a rule of its own
+}
+CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"visibility_timeout": CELERY_VISIBILITY_TIMEOUT}
+CELERY_TASK_PUBLISH_RETRY = False  # a bell that cannot ring is found by the sweep
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 500
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_TIMEZONE = "UTC"  # the schedule counts seconds: no local hour, so no night is lost or done twice
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # in memory: every task it rings may be rung twice or never
+CELERY_BEAT_SCHEDULE = {
+    "campagne": {"task": "migration.tick", "schedule": schedule(30)},
+    "brouillons": {"task": "mail.tidy_drafts", "schedule": schedule(900)},
+    "courrier": {"task": "mail.sweep", "schedule": schedule(10)},
+    "annuaire": {"task": "accounts.set_passwords", "schedule": schedule(30)},
+}
+
+# Mail: two senders, one service account (exchange.md §3)
+EMAIL_BACKEND = "bma_portal.mail.backends.outbox.OutboxBackend"
+MAIL_TRANSPORT = "bma_portal.mail.backends.ews.ExchangeTransport"
+EXCHANGE_URL = env.str("EXCHANGE_URL", default="")
+EXCHANGE_USER = env.str("EXCHANGE_USER", default="")
+EXCHANGE_PASSWORD = env.str("EXCHANGE_PASSWORD", default="")
+EXCHANGE_AUTH = env.str("EXCHANGE_AUTH", default="basic")
+EXCHANGE_ACCESS = env.str("EXCHANGE_ACCESS", default="delegate")
+EXCHANGE_SGNE_ADDRESS = env.str("EXCHANGE_SGNE_ADDRESS", default="migrationBMA@cfwb.be")
+EXCHANGE_ETNIC_ADDRESS = env.str("EXCHANGE_ETNIC_ADDRESS", default="support@etnic.be")
+EXCHANGE_CA = env.str("EXCHANGE_CA", default="")
+EXCHANGE_MAX_PER_MINUTE = whole_number("EXCHANGE_MAX_PER_MINUTE", 25)  # 0: no limit
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = EXCHANGE_SGNE_ADDRESS
+MAIL_CHUNK = 50  # drafts made in one request, mails held by one claim
+MAIL_LEASE_SECONDS = 300  # a claim older than this belongs to a dead worker
+MAIL_DRAIN_SECONDS = 60  # one task drains that long, then rings again
+MAIL_WORKERS = whole_number("MAIL_WORKERS", 4)  # bells rung for one sender
+EXCHANGE_TIMEOUT = (5, 100)  # seconds: connect, read
+MAIL_BACKOFF_MAX_SECONDS = 300
+MAIL_REFUSALS_BEFORE_PAUSE = 3  # in a row; then a person resumes the sender (a locked account costs a day)
+MAIL_REFUSAL_WAIT_SECONDS = (60, 300)  # after the first, after the second
+
+# The directory of passwords (Active Directory; `accounts/directory.py`)
+DIRECTORY_URL = env.str("DIRECTORY_URL", default="")
+DIRECTORY_BACKEND = env.str("DIRECTORY_BACKEND", default="")
+DIRECTORY_TIMEOUT = (3, 10)
+DIRECTORY_WAIT_MAX_SECONDS = 900
+
+
+def is_loopback(url: str) -> bool:
+    return (urlsplit(url).hostname or "") in {"127.0.0.1", "::1", "localhost"}
+
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "bma_portal.logs.JsonLines"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        # At DEBUG these print passwords and bodies, at ERROR whole requests (exchange.md §10): never lower.
+        "exchangelib": {"level": "WARNING"},
+        "exchangelib.util": {"level": "CRITICAL"},
+        "urllib3": {"level": "WARNING"},
+        "django.server": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+    },
+}
