@@ -1,0 +1,38 @@
+"""The door to the directory that holds the mailboxes' passwords (Active Directory).
+
+One protocol, the same verdicts as for mail. Setting the same password twice is harmless, so a doubtful answer is
+simply asked again.
+"""
+
+from functools import lru_cache
+from typing import Protocol
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from bma_portal.errors import Refusal
+from bma_portal.secret import Secret
+from bma_portal.verdicts import Outcome
+
+
+class Directory(Protocol):
+    def set_password(self, address: str, password: Secret) -> Outcome:
+        """Make this the password of that mailbox. SENT once it is in force; nothing is raised for a fault there.
+
+        The reason never quotes the password.
+        """
+
+
+@lru_cache(maxsize=4)
+def _directory(path: str) -> Directory:
+    return import_string(path)()
+
+
+def directory() -> Directory:
+    """The configured directory. Raises Refusal if there is none."""
+    if not settings.DIRECTORY_BACKEND:
+        raise Refusal(
+            "Aucun annuaire n'est configuré pour poser les mots de passe : définissez DIRECTORY_BACKEND "
+            "(la porte LDAPS n'est pas encore livrée)."
+        )
+    return _directory(settings.DIRECTORY_BACKEND)

@@ -1,0 +1,88 @@
+"""Who may do what on the staff's side: three roles, as groups that each `migrate` puts back as they are written here.
+
+SGNE drives the batches, ETNIC records the nights, each acts on the mails that leave in its own name only (S4: mails 1
+and 3 are SGNE's, 2 and 4 ETNIC's). An auditor reads. A superuser is the glass to break: nobody works as one.
+"""
+
+from typing import Any
+
+from django.apps import apps as global_apps
+from django.apps.registry import Apps
+from django.contrib.auth.management import create_permissions
+from django.db import transaction
+
+SGNE, ETNIC, AUDITOR = "SGNE", "ETNIC", "Auditeur"
+
+# Deeds that are not « add, change, delete, view »: (app, model) → codename → what it allows.
+DEEDS: dict[tuple[str, str], dict[str, str]] = {
+    ("migration", "batch"): {"decide_batch": "Approuver, suspendre, ouvrir à tous ou annuler un lot"},
+    ("migration", "move"): {"record_cutover": "Enregistrer les résultats d’une nuit"},
+    ("mail", "outgoingmail"): {
+        "act_for_sgne": "Renvoyer les courriels du SGNE, reprendre son envoi",
+        "act_for_etnic": "Renvoyer les courriels de l’ETNIC, reprendre son envoi",
+    },
+}
+_CAMPAIGN_VIEWS = {
+    "migration": {"view_campaign", "view_batch", "view_move", "view_mailing"},
+    "mail": {"view_outgoingmail", "view_senderstate"},
+    "bma_portal": {"view_statechange"},
+    "accounts": {
+        "view_organisation",
+        "view_site",
+        "view_siteplacement",
+        "view_mailbox",
+        "view_contact",
+        "view_registerimport",
+        "view_organisationchange",
+    },
+}
+# role → app → codenames
+ROLES: dict[str, dict[str, set[str]]] = {
+    SGNE: {
+        "migration": _CAMPAIGN_VIEWS["migration"] | {"change_campaign", "decide_batch"},
+        "mail": _CAMPAIGN_VIEWS["mail"] | {"act_for_sgne"},
+        "bma_portal": _CAMPAIGN_VIEWS["bma_portal"],
+        "accounts": _CAMPAIGN_VIEWS["accounts"]
+        | {"add_organisation", "change_organisation", "add_contact", "change_contact"},
+    },
+    ETNIC: {
+        "migration": _CAMPAIGN_VIEWS["migration"] | {"record_cutover"},
+        "mail": _CAMPAIGN_VIEWS["mail"] | {"act_for_etnic"},
+        "bma_portal": _CAMPAIGN_VIEWS["bma_portal"],
+        "accounts": _CAMPAIGN_VIEWS["accounts"] | {"change_mailbox"},
+    },
+    AUDITOR: _CAMPAIGN_VIEWS,
+}
+
+
+def install(app_config: Any, *, apps: Apps = global_apps, using: str = "default", **_: Any) -> None:
+    """After an app is migrated: its deeds exist, and each role has in that app what is written above, no more.
+
+    Idempotent. Silent while the tables of django.contrib.auth are not there yet.
+    """
+    label = app_config.label
+    if not any(label in wanted for wanted in ROLES.values()):
+        return
+    try:
+        group_model = apps.get_model("auth", "Group")
+        permission_model = apps.get_model("auth", "Permission")
+        content_type_model = apps.get_model("contenttypes", "ContentType")
+    except LookupError:
+        return
+    create_permissions(app_config, verbosity=0, interactive=False, using=using, apps=apps)
+    with transaction.atomic(using=using):
+        for (app, model), deeds in DEEDS.items():
+            kind = content_type_model.objects.using(using).filter(app_label=app, model=model).first()
+            if app != label or kind is None:
+                continue
+            for codename, name in deeds.items():
+                permission_model.objects.using(using).update_or_create(
+                    content_type=kind, codename=codename, defaults={"name": name}
+                )
+        of_app = permission_model.objects.using(using).filter(content_type__app_label=label)
+        for role, wanted in ROLES.items():
+            group, _new = group_model.objects.using(using).get_or_create(name=role)
+            has = set(group.permissions.filter(content_type__app_label=label).values_list("pk", flat=True))
+            should = set(of_app.filter(codename__in=wanted.get(label, set())).values_list("pk", flat=True))
+            group.permissions.remove(*has - should)
+            group.permissions.add(*should - has)

@@ -1,0 +1,118 @@
+"""The phase of a mailbox: a function of recorded facts and of a moment. Nothing stores it.
+
+The same rule is written twice, for one mailbox and for a queryset; a test holds the two together.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.db.models import Case, CharField, Exists, OuterRef, Q, QuerySet, TextChoices, Value, When
+
+from accounts.models import Mailbox
+from bma_portal.clock import brussels_date
+from bma_portal.mail.models import OutgoingMail
+from migration.models import Campaign, Mailing, Move
+
+
+class Phase(TextChoices):
+    """Where a mailbox stands (domain: S1 §4–5). Each has one plain sentence, see `SENTENCES`."""
+
+    NOT_STARTED = "not_started", "pas encore commencée"
+    ANNOUNCED = "announced", "annoncée"
+    CREDENTIALS_SENT = "credentials_sent", "mot de passe envoyé"
+    CONFIRMED = "confirmed", "date confirmée"
+    MIGRATED = "migrated", "migrée"
+
+
+class Programme(TextChoices):
+    """Where the campaign as a whole stands; it decides who helps once a mailbox is migrated."""
+
+    RUNNING = "running", "en cours"
+    OVER = "over", "toutes les boîtes ont migré"
+    CLOSED = "closed", "l’ancien serveur est fermé"
+
+
+SENTENCES = {
+    Phase.NOT_STARTED: "La migration de cette boîte n’a pas encore commencé.",
+    Phase.ANNOUNCED: "Le premier mail est parti : la migration de cette boîte est annoncée.",
+    Phase.CREDENTIALS_SENT: "Le mot de passe de la nouvelle interface a été envoyé dans la boîte.",
+    Phase.CONFIRMED: "La date de la migration est confirmée.",
+    Phase.MIGRATED: "Cette boîte a migré : elle se consulte dans la nouvelle interface.",
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What happened to a mailbox by a moment: when each mail was delivered, when it moved, when its night is due."""
+
+    delivered: dict[int, datetime]
+    migrated_at: datetime | None
+    due: dict[int, datetime]
+    night_on: date | None
+
+
+def facts_at(mailbox: Mailbox, at: datetime) -> Facts:
+    """Delivered means accepted by Exchange by `at`, and not come back by then."""
+    delivered: dict[int, datetime] = {}
+    due: dict[int, datetime] = {}
+    rows = Mailing.objects.filter(move__mailbox=mailbox).values_list(
+        "step", "due_at", "move__status", "mail__sent_at", "mail__bounced_at"
+    )
+    for step, due_at, status, sent_at, bounced_at in rows:
+        if status == Move.Status.PLANNED:
+            due[step] = due_at
+        if sent_at and sent_at <= at and not (bounced_at and bounced_at <= at):
+            delivered[step] = min(sent_at, delivered.get(step, sent_at))
+    moves = Move.objects.filter(mailbox=mailbox).values_list("status", "migrated_at", "batch__night_on")
+    migrated_at = next((moment for _, moment, _ in moves if moment and moment <= at), None)
+    night_on = next((night for status, _, night in moves if status in {"planned", "migrated"}), None)
+    return Facts(delivered, migrated_at, due, night_on)
+
+
+def phase(facts: Facts) -> Phase:
+    """The later fact decides; « begun » means that mail 2 was delivered (our decision on K5)."""
+    if facts.migrated_at:
+        return Phase.MIGRATED
+    if Mailing.Step.CREDENTIALS in facts.delivered:
+        confirmed = Mailing.Step.CONFIRMATION in facts.delivered
+        return Phase.CONFIRMED if confirmed else Phase.CREDENTIALS_SENT
+    return Phase.ANNOUNCED if Mailing.Step.ANNOUNCEMENT in facts.delivered else Phase.NOT_STARTED
+
+
+def phase_at(mailbox: Mailbox, at: datetime) -> Phase:
+    return phase(facts_at(mailbox, at))
+
+
+def with_phase(mailboxes: QuerySet[Mailbox], at: datetime) -> QuerySet[Mailbox]:
+    """Annotate `phase`: the twin of `phase_at`, in one statement."""
+
+    def delivered(step: int) -> Exists:
+        return Exists(
+            OutgoingMail.objects.filter(
+                Q(bounced_at=None) | Q(bounced_at__gt=at),
+                mailing__move__mailbox=OuterRef("pk"),
+                mailing__step=step,
+                sent_at__lte=at,
+            )
+        )
+
+    return mailboxes.annotate(
+        phase=Case(
+            When(Exists(Move.objects.migrated(at).filter(mailbox=OuterRef("pk"))), then=Value(Phase.MIGRATED.value)),
+            When(delivered(2) & delivered(3), then=Value(Phase.CONFIRMED.value)),
+            When(delivered(2), then=Value(Phase.CREDENTIALS_SENT.value)),
+            When(delivered(1), then=Value(Phase.ANNOUNCED.value)),
+            default=Value(Phase.NOT_STARTED.value),
+            output_field=CharField(),
+        )
+    )
+
+
+def programme_at(campaign: Campaign, at: datetime) -> Programme:
+    """Closed from the day the old server closes (S3 §3); over once no mailbox of the campaign waits (S1 §3)."""
+    if brussels_date(at) >= campaign.old_server_closes_on:
+        return Programme.CLOSED
+    moves = Move.objects.filter(batch__campaign=campaign).exclude(status=Move.Status.CANCELLED)
+    waiting = moves.filter(Q(migrated_at=None) | Q(migrated_at__gt=at))
+    still_waiting = waiting.exclude(Exists(Move.objects.migrated(at).filter(mailbox=OuterRef("mailbox"))))
+    return Programme.OVER if moves.exists() and not still_waiting.exists() else Programme.RUNNING
