@@ -1,0 +1,165 @@
+"""The stand-in from Python: start one, or talk to a running one.
+
+    with StandIn.start() as exchange:
+        exchange.faults([{"op": "SendItem", "action": "drop_after", "times": 3}])
+        …
+        assert exchange.counts()["by_key_max"] == 1
+
+A started one dies with the process that started it (on Linux, with the *thread* that did: start it from one that
+lasts). `StandIn.at(url)` does not own what it talks to and never stops it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+from urllib.parse import quote
+
+import requests
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class NotStarted(Exception):
+    """The stand-in refused to start; the message is the French line it gave."""
+
+
+class StandIn:
+    def __init__(self, url: str, process: subprocess.Popen | None = None):
+        self.url = url.rstrip("/")
+        self.ews = f"{self.url}/EWS/Exchange.asmx"
+        self.process = process
+        self.session = requests.Session()
+        self.session.trust_env = False  # a proxy has no business on the loopback
+
+    @classmethod
+    def at(cls, url: str) -> Self:
+        return cls(url)
+
+    @classmethod
+    def start(
+        cls,
+        port: int = 0,
+        data: Path | str | None = None,
+        *,
+        users: Iterable[tuple[str, str]] = (),
+        senders: Iterable[str] = (),
+        timeout: float = 20,
+    ) -> Self:
+        """Start one in its own process and wait until it listens."""
+        command = [sys.executable, "-m", "demo.exchange", "--port", str(port), "--parent", str(os.getpid())]
+        if data is not None:
+            command += ["--data", str(Path(data).absolute())]
+        for name, password in users:
+            command += ["--user", f"{name}:{password}"]
+        for address in senders:
+            command += ["--sender", address]
+        # Its own session: a Ctrl-C typed in a terminal is for the parent, which then stops it in good order.
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            encoding="utf-8", env={**os.environ, "PYTHONIOENCODING": "utf-8"}, start_new_session=True,
+        )  # fmt: skip
+        watchdog = threading.Timer(timeout, process.kill)
+        watchdog.start()
+        try:
+            line = process.stdout.readline()
+        finally:
+            watchdog.cancel()
+        if not line:
+            process.wait()
+            message = process.stderr.read().strip() or f"pas de réponse en {timeout:g} s"
+            process.stdout.close()
+            process.stderr.close()
+            raise NotStarted(message)
+        # From here on what it says goes where ours goes; a full pipe must never stop it.
+        threading.Thread(target=_pass_on, args=(process.stderr,), daemon=True).start()
+        return cls(json.loads(line)["url"], process)
+
+    def stop(self) -> None:
+        self.session.close()
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.process.stdout.close()
+        self.process = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.stop()
+
+    def _call(self, method: str, path: str, data: object = None, **arguments) -> requests.Response:
+        payload = {} if method == "GET" else {"json": data}
+        return self.session.request(method, f"{self.url}/_demo/{path}", params=arguments, timeout=(5, 60), **payload)
+
+    def _ask(self, method: str, path: str, data: object = None, **arguments):
+        response = self._call(method, path, data, **arguments)
+        if response.status_code >= 400:
+            raise ValueError(response.json().get("message", response.status_code))
+        return response.json()
+
+    def health(self) -> dict:
+        return self._ask("GET", "health")
+
+    def counts(self) -> dict:
+        return self._ask("GET", "counts")
+
+    def deliveries(self, after: int = 0, limit: int | None = None) -> list[dict]:
+        """The log after a number; all of it, page by page, unless limited."""
+        rows: list[dict] = []
+        while limit is None or len(rows) < limit:
+            size = 2000 if limit is None else min(limit - len(rows), 2000)
+            page = self._ask("GET", "deliveries", after=after, limit=size)["deliveries"]
+            rows += page
+            if len(page) < size:
+                break
+            after = page[-1]["seq"]
+        return rows
+
+    def mailbox(self, address: str) -> dict:
+        return self._ask("GET", f"mailboxes/{quote(address)}")
+
+    def faults(self, rules: list[dict] | None = None) -> list[dict]:
+        """Replace the rules, or with nothing given, see how often each fired."""
+        return self._ask("GET", "faults") if rules is None else self._ask("POST", "faults", rules)
+
+    def latency(self, ms: float) -> None:
+        self._ask("POST", "latency", {"ms": ms})
+
+    def set_password(self, address: str, password: str) -> requests.Response:
+        """The answer as it came (204, 422, 503…): its verdict is the caller's business."""
+        return self._call("PUT", f"directory/{quote(address)}", {"password": password})
+
+    def verify(self, address: str, password: str) -> bool:
+        return self._call("POST", f"directory/{quote(address)}/verify", {"password": password}).status_code == 200
+
+    def move(self, addresses: Iterable[str], at: datetime | str | None = None) -> dict:
+        return self._ask("POST", "moves", {"addresses": list(addresses), "at": _iso(at)})
+
+    def clock(self, at: datetime | str | None) -> None:
+        self._ask("POST", "clock", {"at": _iso(at)})
+
+    def reset(self) -> None:
+        self._ask("POST", "reset", {})
+
+
+def _iso(at: datetime | str | None) -> str | None:
+    return at.isoformat() if isinstance(at, datetime) else at
+
+
+def _pass_on(stream) -> None:
+    with stream:
+        for line in stream:
+            sys.stderr.write(line)

@@ -1,0 +1,162 @@
+"""The mailboxes in a browser: sign in, list, read, sign out; the log for visitors.
+
+Works without scripts, and allows none: the pages' CSP has no `script-src`, and a mail's own HTML lives in a sandboxed
+frame whose answer is sandboxed by its own CSP as well, so that it is sealed even when opened by itself.
+"""
+
+import secrets
+from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+from urllib.parse import quote
+
+from demo.exchange import pages
+from demo.exchange.http import HTML, Reply, Request
+from demo.exchange.mime import as_text
+from demo.exchange.pages import FACES, OLD_PASSWORD, Face
+from demo.exchange.store import HOLDER, Place, Store
+
+STYLE = Path(__file__).with_name("style.css").read_bytes()
+MAX_SESSIONS = 1000
+
+COMMON = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "same-origin"),
+    ("Cache-Control", "no-store"),
+)
+PAGE = (
+    *COMMON,
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'",
+    ),
+)
+SEALED = (
+    *COMMON,
+    (
+        "Content-Security-Policy",
+        "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; "
+        "img-src data:; frame-ancestors 'self'",
+    ),
+)
+
+WRONG = "Adresse ou mot de passe incorrect. Vérifiez les deux, majuscules comprises, puis réessayez."
+NO_ADDRESS = "Cette adresse n’est pas celle d’une boîte administrative : « ec » ou « po », six chiffres, @adm.cfwb.be."
+
+
+def page(text: str, status: int = HTTPStatus.OK) -> Reply:
+    return Reply(status, text.encode(), HTML, PAGE)
+
+
+def redirect(path: str, *more: tuple[str, str]) -> Reply:
+    return Reply(HTTPStatus.SEE_OTHER, headers=(*COMMON, ("Location", path), *more))
+
+
+def full_address(text: str) -> str:
+    """What a person types, as an address: « EC000123 » is understood."""
+    text = text.strip().lower()
+    return text if "@" in text or not text else f"{text}@adm.cfwb.be"
+
+
+class Webmail:
+    def __init__(self, store: Store):
+        self.store = store
+        self.sessions: dict[tuple[str, str], str] = {}  # (face, token): address
+
+    def answer(self, request: Request) -> Reply:
+        reading = request.method in ("GET", "HEAD")
+        match request.segments():
+            case [] if reading:
+                return page(pages.welcome())
+            case ["style.css"] if reading:
+                return Reply(HTTPStatus.OK, STYLE, "text/css; charset=utf-8", COMMON)
+            case ["journal"] if reading:
+                return page(pages.journal(self.store.log[:-101:-1], self.store.counts()))
+            case [slug] if slug in FACES and reading:
+                if not request.path.endswith("/"):
+                    return redirect(f"/{slug}/")
+                return self._mailbox(FACES[slug], request)
+            case [slug, "connexion"] if slug in FACES:
+                return self._sign_in(FACES[slug], request) if request.method == "POST" else redirect(f"/{slug}/")
+            case [slug, "deconnexion"] if slug in FACES:
+                return self._sign_out(FACES[slug], request) if request.method == "POST" else redirect(f"/{slug}/")
+            case [slug, "courriel", number, *rest] if slug in FACES and reading and number.isdecimal():
+                return self._message(FACES[slug], request, int(number), rest)
+        return page(pages.lost(), HTTPStatus.NOT_FOUND)
+
+    # Sessions
+
+    def _token(self, face: Face, request: Request) -> str:
+        try:
+            morsel = SimpleCookie(request.headers.get("cookie", "")).get(face.cookie)
+        except CookieError:
+            return ""
+        return morsel.value if morsel else ""
+
+    def _signed_in(self, face: Face, request: Request) -> str | None:
+        address = self.sessions.get((face.slug, self._token(face, request)))
+        if address and not face.old and not self.store.moved(address):
+            return None  # the demonstration began anew meanwhile
+        return address
+
+    def _sign_in(self, face: Face, request: Request) -> Reply:
+        form = request.form()
+        address, password = full_address(form.get("adresse", "")), form.get("mot_de_passe", "")
+        typed = form.get("adresse", "")
+        if not HOLDER.fullmatch(address):
+            return page(pages.sign_in(face, address=typed, problem=NO_ADDRESS), HTTPStatus.UNPROCESSABLE_ENTITY)
+        if face.old:
+            right = secrets.compare_digest(password.encode(), OLD_PASSWORD.encode())
+        else:
+            # Before mail 2 there is no new password to be wrong about: say that the time has not come.
+            early = not self.store.moved(address) and address not in self.store.passwords
+            right = early or self.store.verify(address, password)
+        if not right:
+            return page(pages.sign_in(face, address=typed, problem=WRONG), HTTPStatus.UNPROCESSABLE_ENTITY)
+        if not face.old and not self.store.moved(address):
+            return page(pages.not_yet(face, address, self.store.moves.get(address)))
+        token = secrets.token_urlsafe(32)
+        while len(self.sessions) >= MAX_SESSIONS:
+            del self.sessions[next(iter(self.sessions))]
+        self.sessions[face.slug, token] = address
+        cookie = f"{face.cookie}={token}; Path=/{face.slug}/; HttpOnly; SameSite=Lax"
+        return redirect(f"/{face.slug}/", ("Set-Cookie", cookie))
+
+    def _sign_out(self, face: Face, request: Request) -> Reply:
+        self.sessions.pop((face.slug, self._token(face, request)), None)
+        cookie = f"{face.cookie}=; Path=/{face.slug}/; HttpOnly; SameSite=Lax; Max-Age=0"
+        return redirect(f"/{face.slug}/", ("Set-Cookie", cookie))
+
+    # Mails
+
+    def _mailbox(self, face: Face, request: Request) -> Reply:
+        address = self._signed_in(face, request)
+        if address is None:
+            return page(pages.sign_in(face))
+        moved_at = self.store.moves[address] if self.store.moved(address) else None
+        return page(pages.mailbox(face, address, self._places(face, address), moved_at))
+
+    def _places(self, face: Face, address: str) -> list[Place]:
+        return self.store.received(address, old_only=face.old)
+
+    def _message(self, face: Face, request: Request, number: int, rest: list[str]) -> Reply:
+        address = self._signed_in(face, request)
+        if address is None:
+            return redirect(f"/{face.slug}/")
+        place = next((place for place in self._places(face, address) if place.seq == number), None)
+        if place is None:
+            return page(pages.lost(), HTTPStatus.NOT_FOUND)
+        mail = self.store.filled(place.mail)
+        match rest:
+            case []:
+                plain = mail.body_type != "HTML" or "texte" in request.arguments()
+                return page(pages.message(face, address, place, mail, as_text(mail) if plain else None))
+            case ["corps"] if mail.body_type == "HTML":
+                return Reply(HTTPStatus.OK, pages.sealed_body(mail).encode(), HTML, SEALED)
+            case ["piece", rank] if rank.isdecimal() and int(rank) < len(mail.attachments):
+                piece = mail.attachments[int(rank)]
+                disposition = f"attachment; filename*=UTF-8''{quote(piece.name, safe='')}"
+                headers = (*SEALED, ("Content-Disposition", disposition))
+                return Reply(HTTPStatus.OK, piece.content, "application/octet-stream", headers)
+        return page(pages.lost(), HTTPStatus.NOT_FOUND)

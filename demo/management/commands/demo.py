@@ -1,0 +1,144 @@
+"""`make demo`: everything on this machine, with invented data, until Ctrl-C."""
+
+import os
+import signal
+import subprocess
+import time
+from datetime import date
+from types import FrameType
+from typing import Any
+
+import requests
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from accounts.models import Mailbox
+from bma_portal import clock, vault
+from bma_portal.clock import brussels
+from bma_portal.errors import Refusal
+from demo import accounts, processes, stage, story
+from demo.exchange.control import NotStarted, StandIn
+from demo.progress import Bar
+from migration.models import Move
+
+FIRST, LAST = date(2024, 9, 30), date(2025, 4, 30)
+
+
+class Stopped(Exception):
+    """Somebody asked the demo to stop."""
+
+
+class Command(BaseCommand):
+    help = "Lance la démonstration : web, ouvriers, double d'Exchange, campagne de 2024 rejouée sur un registre fictif."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--exit", action="store_true", help="s'arrêter une fois tout prêt (pour les tests)")
+
+    def handle(self, **options: Any) -> None:
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGHUP, self._stop)
+        running: list[subprocess.Popen] = []
+        stand_in: StandIn | None = None
+        try:
+            web, stand_in = self._start(running)
+            self._replay(stand_in)
+            self._tell(web, stand_in)
+            if not options["exit"]:
+                self._wait(running)
+        except (KeyboardInterrupt, Stopped):
+            self.stdout.write("\nArrêt de la démonstration…")
+        except (Refusal, vault.VaultError, NotStarted, OSError) as error:
+            raise CommandError(str(error), returncode=1) from None
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C does not leave things half stopped
+            processes.stop(running)
+            if stand_in:
+                stand_in.stop()
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        raise Stopped
+
+    def _start(self, running: list[subprocess.Popen]) -> tuple[str, StandIn]:
+        taken: set[int] = set()
+        wanted = int(os.environ.get("DEMO_PORT", "8000"))
+        web_port = self._port(wanted, taken, "le portail")
+        self.stdout.write("Démarrage du double d'Exchange…")
+        stand_in = StandIn.start(self._port(wanted + 1, taken, "le double d'Exchange"), processes.data_folder() / "exchange")
+        settings.EXCHANGE_URL = os.environ["EXCHANGE_URL"] = stand_in.ews
+        vault.verify()
+        accounts.create_people()
+        if not self._played():
+            clock.set_for_every_process(brussels(FIRST))  # before beat: at today's date all of it would be late
+        self.stdout.write("Démarrage du portail, des ouvriers et de l'horloge…")
+        running += [processes.start_web(web_port), processes.start_worker(), processes.start_beat()]
+        address = f"http://127.0.0.1:{web_port}"
+        self._answers(address, running[0])
+        self.stdout.write(f"Le portail répond : {address}/")
+        return address, stand_in
+
+    def _port(self, wanted: int, taken: set[int], what: str) -> int:
+        port = processes.free_port(wanted, taken)
+        if port != wanted:
+            self.stdout.write(f"Le port {wanted} est déjà pris : {what} utilise le port {port}.")
+        return port
+
+    def _answers(self, address: str, web: subprocess.Popen) -> None:
+        limit = time.monotonic() + 60
+        while time.monotonic() < limit:
+            if web.poll() is not None:
+                break
+            try:
+                if requests.get(f"{address}/sante/", timeout=5).ok:
+                    return
+            except requests.RequestException:
+                time.sleep(0.1)
+        raise OSError(f"le portail n'a pas démarré, voir {processes.data_folder() / 'web.log'}")
+
+    def _replay(self, stand_in: StandIn) -> None:
+        stage.load_register(None, at=brussels(FIRST))
+        if self._played():
+            self.stdout.write("La campagne a déjà été rejouée.")
+            return
+        self.stdout.write("La campagne de 2024, du 30 septembre 2024 au 30 avril 2025, sur un registre inventé :")
+        bar = Bar()
+        try:
+            summary = story.replay(FIRST, LAST, stand_in=stand_in, progress=bar)
+        finally:
+            bar.close()
+        self.stdout.write(
+            f"{summary.migrated} boîtes migrées, {summary.delivered} courriels remis : {summary.lost} perdu, "
+            f"{summary.twice} en double, en {summary.seconds:.0f} s."
+        )
+
+    def _played(self) -> bool:
+        return Move.objects.migrated(brussels(LAST)).exists() and not Move.objects.live().exists()
+
+    def _tell(self, web: str, stand_in: StandIn) -> None:
+        example = Mailbox.objects.filter(organisation__kind="ec").order_by("organisation__fase").first()
+        address = example.address if example else ""
+        self.stdout.write(f"""
+La démonstration est prête. Tout y est inventé, et rien ne sort de cette machine.
+
+  Le portail                   {web}/
+  Où en est ma boîte ?         {web}/ma-boite/etat/?numero={address[:8]}
+  L'administration             {web}/admin/
+  Les boîtes, à lire           {stand_in.url}/
+
+  Comptes de l'administration (mot de passe : {accounts.PASSWORD})""")
+        for person in accounts.PEOPLE:
+            self.stdout.write(f"    {person.username:<10} {person.what}")
+        self.stdout.write(f"""
+  À essayer : ouvrez l'ancienne interface ({stand_in.url}/ancien/) avec l'adresse {address}
+  et le mot de passe « ancien-serveur », lisez le mail 2, puis entrez dans la nouvelle ({stand_in.url}/owa/)
+  avec le mot de passe qu'il donne.
+
+Ctrl-C arrête tout ; les données restent pour la prochaine fois.""")
+        self.stdout.flush()
+
+    def _wait(self, running: list[subprocess.Popen]) -> None:
+        names = ("le portail", "les ouvriers", "l'horloge")
+        while True:
+            for name, process in zip(names, running, strict=True):
+                if process.poll() is not None:
+                    raise OSError(f"{name} s'est arrêté ; voir les journaux dans {processes.data_folder()}.")
+            time.sleep(0.5)
