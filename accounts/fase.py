@@ -165,6 +165,12 @@ def _number(what: str) -> Callable[[str], int]:
     return number
 
 
+def _number_or_none(what: str) -> Callable[[str], int]:
+    """0 for an empty cell: an establishment may have no site yet."""
+    number = _number(what)
+    return lambda raw: number(raw) if raw.strip() else 0
+
+
 def _bce(raw: str) -> str:
     """Ten digits; a spreadsheet eats the leading zero of nearly every PO's number."""
     clean = _text(raw)
@@ -231,7 +237,7 @@ class _Reader:
         readers: dict[str, Callable[[str], Any]] = {
             "fase": _number("numéro FASE de l’établissement"),
             "po_fase": _number("numéro FASE du PO"),
-            "site_fase": _number("numéro FASE de l’implantation"),
+            "site_fase": _number_or_none("numéro FASE de l’implantation"),
             "name": _required("le nom de l’établissement"),
             "po_name": _required("le nom du PO"),
             "network": _required("le réseau"),
@@ -320,7 +326,8 @@ class _Reader:
         """Each number once; a fact on which the rows disagree becomes None, and a conflict."""
         of: dict[int, list[tuple[Any, ...]]] = {}
         for values in said:
-            of.setdefault(values[0], []).append(values)
+            if values[0]:
+                of.setdefault(values[0], []).append(values)
         for fase, versions in of.items():
             if len(versions) == 1:
                 yield versions[0]

@@ -66,10 +66,7 @@ class Unreadable(Refusal):
 def shown(text: str, longest: int = 60) -> str:
     """A value as it may be printed: short, on one line, nothing that drives a terminal (SEC-F7)."""
     text = text if len(text) <= longest else text[: longest - 1] + "…"
-    return "".join(
-        char if char.isprintable() and not 0xD800 <= ord(char) < 0xE000 else "\N{REPLACEMENT CHARACTER}"
-        for char in text
-    )
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def decode(data: bytes) -> str:
@@ -102,7 +99,7 @@ def _from_csv(text: str) -> Rows:
     first = text.lstrip().partition("\n")[0]
     delimiter = max(";,", key=lambda mark: _columns_named(first, mark))
 
-    def reader():  # type: ignore[no-untyped-def]
+    def reader():
         # `strict` refuses a quote that is never closed, which would otherwise swallow the rows after it.
         return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
 
@@ -117,15 +114,15 @@ def _from_csv(text: str) -> Rows:
     except csv.Error:
         line = _last_line_read(reader()) + 1
         raise Unreadable(
-            f"Les guillemets de la ligne {line} ne se ferment pas comme il faut : "
-            "la suite du fichier ne peut pas être lue sans risque.",
+            f"La ligne {line} ne se lit pas (guillemets mal fermés, ou cellule démesurée) : "
+            "la suite du fichier ne peut pas être comprise sans risque.",
             line,
         ) from None
     start = next(place for place, row in enumerate(rows) if any(row))
     return rows[start], rows[start + 1 :], lines[start + 1 :]
 
 
-def _last_line_read(reader) -> int:  # type: ignore[no-untyped-def]
+def _last_line_read(reader) -> int:
     line = 0
     try:
         for _ in reader:

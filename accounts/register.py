@@ -275,7 +275,7 @@ def _write(cursor, found: Difference, *, at: datetime, file_name: str) -> None:
     run(_SITES, found.sites)
     run(_DISPLACE, found.displaced)
     run(_PLACE, found.placed)
-    run(_HISTORY, [change._asdict() for change in found.changes], at, done.pk)
+    run(_HISTORY, [change._asdict() | {"rank": rank} for rank, change in enumerate(found.changes)], at, done.pk)
 
 
 _UNITS = """
@@ -337,9 +337,12 @@ _PLACE = """
 _HISTORY = """
     INSERT INTO {change} (organisation_id, field, old, new, at, register_import_id)
     SELECT unit.id, given.field, given.old, given.new, moment.at, moment.import_id
-    FROM json_to_recordset(%s) AS given (kind text, fase integer, field text, old text, new text)
+    FROM json_to_recordset(%s) AS given (
+        kind text, fase integer, field text, old text, new text, rank integer
+    )
     CROSS JOIN (SELECT %s::timestamptz AS at, %s::bigint AS import_id) moment
     JOIN {organisation} unit ON unit.kind = given.kind AND unit.fase = given.fase
+    ORDER BY given.rank
 """
 
 

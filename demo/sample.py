@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from accounts.models import Organisation
+
 SEED = 2024
 ESTABLISHMENTS = 300
 AUTHORITIES = 100
@@ -290,31 +292,32 @@ def _bce(dice: random.Random, prefix: str) -> str:
     return f"{eight}{(right + 1) % 97:02d}"
 
 
-def extra_units() -> list[dict[str, Any]]:
-    """Units of every type that the public register lacks; the demo adds them as staff would.
+def extra_units() -> list[Organisation]:
+    """Units of every type that the public register lacks, to be given to `register.add_by_hand`, as staff would.
 
-    `po` is the number of a PO of the sample, None for a unit that depends on none of them.
+    Some depend on a PO of the sample, if it is there.
     """
     valley = {"postal_code": "0100", "locality": "VALFICTIVE", "municipality": "Valfictive"}
+    authority = Organisation.objects.pos().filter(fase=_SAME_NUMBER).first()
     units = [
         ("CPMS", "Centre psycho-médico-social fictif de Valfictive", "WBE", None),
         ("CPMS", "Centre PMS libre fictif Sainte-Fable", "Libre confessionnel", None),
         ("Service PSE", "Service fictif de promotion de la santé à l'école de Valfictive", "", None),
-        ("Internat", "Internat fictif de Valfictive", "Subventionné communal", _SAME_NUMBER),
+        ("Internat", "Internat fictif de Valfictive", "Subventionné communal", authority),
         ("Home d'accueil", "Home d'accueil fictif Les Lucioles", "WBE", None),
-        ("CTA", "Centre de technologies avancées fictif de Valfictive", "Subventionné communal", _SAME_NUMBER),
+        ("CTA", "Centre de technologies avancées fictif de Valfictive", "Subventionné communal", authority),
         ("CAF", "Centre d'autoformation fictif de Valfictive", "WBE", None),
         ("CDPA", "Centre de dépaysement et de plein air fictif du Grand Songe", "WBE", None),
     ]
     return [
-        {
-            "kind": "ec",
-            "fase": 98_901 + rank,
-            "name": name,
-            "network": network,
-            "unit_types": [kind],
-            "po": po,
+        Organisation(
+            kind=Organisation.Kind.EC,
+            fase=98_901 + rank,
+            name=name,
+            network=network,
+            unit_types=[kind],
+            po=po,
             **valley,
-        }
+        )
         for rank, (kind, name, network, po) in enumerate(units)
     ]

@@ -34,7 +34,8 @@ def account_name() -> str:
     return settings.EXCHANGE_USER or "-"
 
 
-def _may_send(sender: str) -> bool:
+def may_send(sender: str) -> bool:
+    """Neither the sender nor the account is told to wait; a refused account must not be hammered."""
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT NOT EXISTS (SELECT 1 FROM mail_senderstate WHERE sender = %s
@@ -94,7 +95,7 @@ def claim(sender: str, *, doubtful: bool) -> Claim | None:
 
     A mail waits while an earlier one of its stream is queued or being sent.
     """
-    if not _may_send(sender):
+    if not may_send(sender):
         return None
     token = uuid4()
     with transaction.atomic():

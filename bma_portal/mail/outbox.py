@@ -87,16 +87,18 @@ def _seconds_to_next(sender: str) -> float | None:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT extract(epoch FROM greatest(min(coalesce(not_before, clock_timestamp() + interval '0.2 s')),
+            """SELECT CASE WHEN count(*) > 0 THEN extract(epoch FROM greatest(
+                      min(coalesce(not_before, clock_timestamp() + interval '0.2 s')),
                       (SELECT wait_until FROM mail_senderstate WHERE sender = %(sender)s),
-                      (SELECT blocked_until FROM mail_throttle WHERE account = %(account)s)) - clock_timestamp())
+                      (SELECT blocked_until FROM mail_throttle WHERE account = %(account)s)) - clock_timestamp()) END
                FROM mail_outgoingmail WHERE sender = %(sender)s AND status IN ('queued', 'sending')
                 AND NOT EXISTS (SELECT 1 FROM mail_senderstate WHERE sender = %(sender)s AND paused_at IS NOT NULL)
                 AND NOT (%(paced)s AND EXISTS (
                     SELECT 1 FROM mail_throttle WHERE account = %(account)s AND tokens < 1))""",
             {"sender": sender, "account": claims.account_name(), "paced": bool(settings.EXCHANGE_MAX_PER_MINUTE)},
         )
-        return cursor.fetchone()[0]
+        seconds = cursor.fetchone()[0]
+    return None if seconds is None else float(seconds)
 
 
 def senders_with_work() -> list[str]:
@@ -112,6 +114,8 @@ def senders_with_work() -> list[str]:
 
 def tidy_drafts(sender: str) -> int:
     """Delete the drafts of mails that are over: a late first draft, after another one was made and sent."""
+    if not claims.may_send(sender):
+        return 0
     drafts = transport().stray_drafts(sender)
     over = OutgoingMail.objects.filter(uuid__in=drafts, status__in=[Status.SENT, Status.FAILED, Status.CANCELLED])
     stray = [drafts[str(key)] for key in over.values_list("uuid", flat=True)]

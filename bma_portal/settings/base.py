@@ -87,7 +87,6 @@ TEMPLATES = [
 CSRF_FAILURE_VIEW = "bma_portal.views.csrf_failure"
 CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
 CRISPY_TEMPLATE_PACK = "bootstrap5"
-FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # Language and time: everything is shown in French, at Brussels time, and stored in UTC.
 LANGUAGE_CODE = "fr"
@@ -134,7 +133,7 @@ TRUSTED_PROXIES = whole_number("TRUSTED_PROXIES", 0)
 
 
 def database(url: str) -> dict:
-    """Django's settings for a PostgreSQL address: `postgresql://user:password@host/name` or `…?host=/socket/folder`."""
+    """Django's settings for a PostgreSQL address: `postgresql://user:password@host/name`, `…?host=/socket/folder`."""
     config = environ.Env.db_url_config(url)
     return config | {
         "OPTIONS": {"connect_timeout": 5} | config.get("OPTIONS", {}),  # a server that does not answer is « away »

@@ -2,8 +2,17 @@
 
 import os
 
+from celery.schedules import schedule
+
 from bma_portal.settings.base import *  # noqa: F403
-from bma_portal.settings.base import CELERY_BROKER_TRANSPORT_OPTIONS, INSTALLED_APPS, TEMPLATES, broker, database
+from bma_portal.settings.base import (
+    CELERY_BEAT_SCHEDULE,
+    CELERY_BROKER_TRANSPORT_OPTIONS,
+    INSTALLED_APPS,
+    TEMPLATES,
+    broker,
+    database,
+)
 
 SECRET_KEY = "test-seulement-" + "x" * 40
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
@@ -23,7 +32,7 @@ MAIL_LEASE_SECONDS = int(os.environ.get("MAIL_LEASE_SECONDS", "300"))
 MAIL_REFUSAL_WAIT_SECONDS = (1, 1)
 MAIL_BACKOFF_MAX_SECONDS = 2
 DIRECTORY_WAIT_MAX_SECONDS = 1
-CELERY_BEAT_SCHEDULE = {}
+CELERY_BEAT_SCHEDULE = {name: {**entry, "schedule": schedule(1)} for name, entry in CELERY_BEAT_SCHEDULE.items()}
 CELERY_BROKER_TRANSPORT_OPTIONS = CELERY_BROKER_TRANSPORT_OPTIONS | {"visibility_timeout": 600}
 TEMPLATES[0]["OPTIONS"]["string_if_invalid"] = "VARIABLE-INCONNUE"
 STATIC_ROOT = None

@@ -95,40 +95,42 @@ class Archive:
 
     def flush(self) -> None:
         """Write what waits, in one transaction, and let the bodies go from memory."""
-        execute, many = self.database.execute, self.database.executemany
-        execute("BEGIN")
-        if self.mails:
-            many(
-                "INSERT OR REPLACE INTO mails VALUES (?, ?, ?, ?)",
-                [(mail.ref, head(mail), mail.body, mail.mime) for mail in self.mails.values()],
-            )
-            many(
-                "INSERT OR REPLACE INTO attachments VALUES (?, ?, ?, ?, ?)",
-                [
-                    (mail.ref, rank, attachment.name, attachment.kind, attachment.content)
-                    for mail in self.mails.values()
-                    for rank, attachment in enumerate(mail.attachments)
-                ],
-            )
-        if self.heads:
-            many("UPDATE mails SET head = ? WHERE ref = ?", [(head(mail), mail.ref) for mail in self.heads.values()])
-        if self.places:
-            many("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?, ?)", self.places.values())
-        if self.gone_places:
-            many("DELETE FROM places WHERE seq = ?", self.gone_places)
-        if self.gone_mails:
-            many("DELETE FROM mails WHERE ref = ?", self.gone_mails)
-            many("DELETE FROM attachments WHERE mail = ?", self.gone_mails)
-        if self.deliveries:
-            many("INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", self.deliveries)
-        if self.passwords:
-            rows = [(address, *secret) for address, secret in self.passwords.items()]
-            many("INSERT OR REPLACE INTO directory VALUES (?, ?, ?)", rows)
-        if self.moves:
-            many("INSERT OR REPLACE INTO moves VALUES (?, ?)", self.moves.items())
-        if self.settings:
-            many("INSERT OR REPLACE INTO settings VALUES (?, ?)", self.settings.items())
-        execute("COMMIT")
+        many = self.database.executemany
+        with self.database:  # rolls back if the disk refuses; what waits is then tried again
+            self.database.execute("BEGIN")
+            if self.mails:
+                many(
+                    "INSERT OR REPLACE INTO mails VALUES (?, ?, ?, ?)",
+                    [(mail.ref, head(mail), mail.body, mail.mime) for mail in self.mails.values()],
+                )
+                many(
+                    "INSERT OR REPLACE INTO attachments VALUES (?, ?, ?, ?, ?)",
+                    [
+                        (mail.ref, rank, attachment.name, attachment.kind, attachment.content)
+                        for mail in self.mails.values()
+                        for rank, attachment in enumerate(mail.attachments)
+                    ],
+                )
+            if self.heads:
+                many(
+                    "UPDATE mails SET head = ? WHERE ref = ?", [(head(mail), mail.ref) for mail in self.heads.values()]
+                )
+            if self.places:
+                many("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?, ?)", self.places.values())
+            if self.gone_places:
+                many("DELETE FROM places WHERE seq = ?", self.gone_places)
+            if self.gone_mails:
+                many("DELETE FROM mails WHERE ref = ?", self.gone_mails)
+                many("DELETE FROM attachments WHERE mail = ?", self.gone_mails)
+            if self.deliveries:
+                many("INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", self.deliveries)
+            if self.passwords:
+                rows = [(address, *secret) for address, secret in self.passwords.items()]
+                many("INSERT OR REPLACE INTO directory VALUES (?, ?, ?)", rows)
+            if self.moves:
+                many("INSERT OR REPLACE INTO moves VALUES (?, ?)", self.moves.items())
+            if self.settings:
+                many("INSERT OR REPLACE INTO settings VALUES (?, ?)", self.settings.items())
         for mail in self.mails.values():
             mail.stored, mail.body, mail.mime, mail.attachments = True, None, None, None
         self.forget()

@@ -212,7 +212,8 @@ def journal(rows: list[Delivery], counts: dict) -> str:
     )
     twice = len(counts["duplicates"])
     latest = (
-        f'<h2 id="derniers">Les derniers remis, cent au plus</h2><ol class="mails" aria-labelledby="derniers">{lines}</ol>'
+        '<h2 id="derniers">Les derniers remis, cent au plus</h2>'
+        f'<ol class="mails" aria-labelledby="derniers">{lines}</ol>'
         if rows
         else '<p class="empty">Aucun courriel n’a encore été remis.</p>'
     )

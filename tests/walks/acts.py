@@ -1,0 +1,75 @@
+"""What a walk does inside the portal, in a process of its own: `python -m tests.walks.acts NAME ARG…`.
+
+The walks' own process never opens the database through Django, so that the servers under it can be killed.
+"""
+
+import json
+import sys
+from datetime import UTC, datetime
+
+import django
+
+
+def queue(boxes: str, mails: str) -> None:
+    """For each mailbox, mails that must leave in their order, signed by SGNE and ETNIC in turn."""
+    from bma_portal.mail.compose import outgoing
+    from bma_portal.mail.models import OutgoingMail, Sender
+    from bma_portal.mail.tasks import ring
+
+    at = datetime(2024, 10, 7, 8, tzinfo=UTC)
+    rows = [
+        outgoing(
+            key=f"walk:{box}:{n}",
+            kind="plain",
+            stream=f"box:{box}",
+            sender=Sender.SGNE if n % 2 else Sender.ETNIC,
+            to=[f"ec{box:06d}@adm.cfwb.be"],
+            subject=f"{n}",
+            text=f"Courriel {n} de la boîte {box}.",
+            queued_at=at,
+        )
+        for n in range(1, int(mails) + 1)
+        for box in range(1, int(boxes) + 1)
+    ]
+    OutgoingMail.objects.bulk_create(rows)
+    for sender in Sender.values:
+        ring(sender)
+
+
+def resume() -> None:
+    from bma_portal.mail.claims import resume_sender
+    from bma_portal.mail.models import Sender
+
+    for sender in Sender.values:
+        resume_sender(sender)
+
+
+def tidy() -> None:
+    from bma_portal.mail import outbox
+    from bma_portal.mail.models import Sender
+
+    for sender in Sender.values:
+        outbox.tidy_drafts(sender)
+
+
+def register(establishments: str, pos: str) -> None:
+    """An invented register, small enough for a walk."""
+    from accounts.models import Mailbox, Organisation
+
+    for kind, count in (("po", int(pos)), ("ec", int(establishments))):
+        for fase in range(1, count + 1):
+            unit = Organisation.objects.create(kind=kind, fase=fase, name=f"Unité fictive {kind} {fase}")
+            Mailbox.objects.create(organisation=unit, address=f"{kind}{fase:06d}@adm.cfwb.be")
+
+
+def secrets() -> None:
+    """How many passwords are still sealed, and how many certificates of destruction there are."""
+    from accounts.models import Credential
+
+    destroyed = Credential.objects.filter(destroyed_at__isnull=False).count()
+    json.dump({"sealed": Credential.objects.live().count(), "destroyed": destroyed}, sys.stdout)
+
+
+if __name__ == "__main__":
+    django.setup()
+    globals()[sys.argv[1]](*sys.argv[2:])
