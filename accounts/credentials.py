@@ -162,7 +162,7 @@ def _postpone(pks: list[int], outcome: Outcome) -> None:
 
 
 def rotate(*, batch: int = 200) -> int:
-    """Seal again under the current key what an older one sealed; returns how many rows. Resumable: killed, rerun it."""
+    """Seal again under the current key what an older one sealed; how many rows. Killed, rerun it."""
     key_id = vault.current_key_id()
     done = 0
     while True:

@@ -1,7 +1,7 @@
 import os
 
 from celery import Celery
-from celery.signals import worker_init, worker_process_init
+from celery.signals import setup_logging, worker_init, worker_process_init
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as AnyDatabaseError
@@ -18,6 +18,11 @@ except ImproperlyConfigured as error:
 app = Celery("bma_portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["bma_portal.mail", "accounts", "migration"])
+
+
+@setup_logging.connect
+def keep_the_portal_s_logging(**kwargs: object) -> None:
+    """Listening is enough: Celery leaves the loggers alone, whose levels it would change (settings.LOGGING)."""
 
 
 @worker_init.connect

@@ -1,4 +1,4 @@
-"""`python -m bma_portal.probe`: does the portal answer? For the container engine, from inside; standard library only."""
+"""`python -m bma_portal.probe`: does the portal answer? Asked by the container engine, from inside. Plain Python."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ def main() -> int:
     # The portal answers to its own names only, and we come by another.
     name = os.environ.get("ALLOWED_HOSTS", "localhost").split(",")[0].strip().lstrip(".")
     try:
-        with ask(Request(f"http://127.0.0.1:{port}/sante/", headers={"Host": name}), timeout=5) as answer:  # noqa: S310
+        with ask(Request(f"http://127.0.0.1:{port}/sante/", headers={"Host": name}), timeout=5) as answer:
             return 0 if answer.status == 200 else 1
     except (URLError, OSError) as error:
         sys.stderr.write(f"Le portail ne répond pas : {error}\n")

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -41,7 +40,7 @@ def free_port(wanted: int, taken: set[int]) -> int:
     raise OSError("aucun port libre")
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Linux: a killed demo leaves nothing behind."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
@@ -58,7 +57,7 @@ def start(name: str, *command: str, env: dict[str, str] | None = None) -> subpro
             stdout=log,
             stderr=log,
             start_new_session=True,  # Ctrl-C is for us: we stop them in good order
-            preexec_fn=_die_with_parent,  # noqa: PLW1509  single-threaded at this point
+            preexec_fn=die_with_parent,
         )
 
 
@@ -112,5 +111,3 @@ def workers(*, children: int = 2) -> Iterator[None]:
         yield
     finally:
         stop([process])
-
-

@@ -248,4 +248,3 @@ def _spacing_broken(campaign: Campaign) -> int:
         if 4 in days and 3 in days:
             broken += days[4] < days[3]
     return broken
-

@@ -48,12 +48,18 @@ def read_results(path: Path) -> list[Result]:
         raise Refusal(f"Le fichier {path} ne peut pas être lu.") from error
     except UnicodeDecodeError as error:
         raise Refusal(f"Le fichier {path} n'est pas en UTF-8.") from error
-    rows = csv.reader(text.splitlines(), delimiter=";" if ";" in text.partition("\n")[0] else ",")
-    header = [cell.strip().lower() for cell in next(rows, [])]
+    delimiter = ";" if ";" in text.partition("\n")[0] else ","
+    try:
+        rows = list(csv.reader(text.splitlines(), delimiter=delimiter))
+    except csv.Error as error:
+        raise Refusal(f"Le fichier {path} n'est pas un CSV lisible.") from error
+    header = [cell.strip().lower() for cell in (rows[0] if rows else [])]
     if header[:2] != ["adresse", "resultat"]:
         raise Refusal("La première ligne doit nommer les colonnes : adresse;resultat;detail.")
     results = []
-    for line, row in enumerate(rows, start=2):
+    for line, row in enumerate(rows[1:], start=2):
+        if not all(cell.isprintable() for cell in row):
+            raise Refusal(f"Ligne {line} : un caractère invisible s'y trouve, le fichier est peut-être abîmé.")
         if not any(cell.strip() for cell in row):
             continue
         word = row[1].strip().lower() if len(row) > 1 else ""

@@ -1,6 +1,7 @@
 """A campaign, its weekly batches, the move of each mailbox and its four mails. Facts only: phases are computed."""
 
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
@@ -9,6 +10,17 @@ from accounts.models import Mailbox
 from bma_portal.clock import brussels
 from bma_portal.mail.models import OutgoingMail
 from bma_portal.states import Stateful
+
+
+class PageAddressField(models.URLField):
+    """A page's address; typed without a scheme, it is read as https (Django 6's rule, taken already)."""
+
+    def formfield(self, **kwargs: Any) -> Any:
+        return super().formfield(**{"assume_scheme": "https", **kwargs})
+
+    def deconstruct(self) -> Any:
+        name, _, arguments, options = super().deconstruct()
+        return name, "django.db.models.URLField", arguments, options
 
 
 class Campaign(models.Model):
@@ -42,9 +54,9 @@ class Campaign(models.Model):
     secret_days_max = models.PositiveSmallIntegerField(
         "vie d’un mot de passe scellé (jours)", default=180, help_text="détruit au plus tard après ce délai"
     )
-    new_webmail = models.URLField("nouvelle interface", default="https://ec.cfwb.be/owa", help_text="S3 §1.1")
-    old_webmail = models.URLField("ancienne interface", default="http://webmail.adm.cfwb.be", help_text="S0 §6.2")
-    help_page = models.URLField("aide et tutoriels", default="http://www.enseignement.be/bma-faq", help_text="S3 §3")
+    new_webmail = PageAddressField("nouvelle interface", default="https://ec.cfwb.be/owa", help_text="S3 §1.1")
+    old_webmail = PageAddressField("ancienne interface", default="http://webmail.adm.cfwb.be", help_text="S0 §6.2")
+    help_page = PageAddressField("aide et tutoriels", default="http://www.enseignement.be/bma-faq", help_text="S3 §3")
 
     class Meta:
         verbose_name = "campagne"

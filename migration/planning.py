@@ -85,21 +85,27 @@ def lay_out(campaign: Campaign, mailboxes: dict[str, Sequence[int]], *, after: d
         if not days:
             assert kept is not None
             days = [kept + timedelta(days=7)]
-            plan.warnings.append(f"{label} : la période du premier mail est passée, un lot de plus commence après elle.")
+            plan.warnings.append(
+                f"{label} : la période du premier mail est passée, un lot commence après elle."
+            )
         weeks = [week(campaign, kind, day) for day in days]
         size, rest = divmod(len(ids), len(weeks))
         start = 0
         for n, dates in enumerate(weeks):
             end = start + size + (n < rest)
             if end > start:
-                plan.batches.append(PlannedBatch(kind, dates.mail1_on, dates.mail2_on, dates.mail3_on,
-                                                 dates.night_on, tuple(ids[start:end])))
+                plan.batches.append(
+                    PlannedBatch(
+                        kind, dates.mail1_on, dates.mail2_on, dates.mail3_on, dates.night_on, tuple(ids[start:end])
+                    )
+                )
             start = end
         late = [dates.night_on for dates in weeks if dates.night_on > until]
         if late:
             plan.warnings.append(
-                f"{label} : {len(late)} nuit(s) après le {until:%d/%m/%Y} annoncé par la circulaire (S4) ; la première "
-                f"possible avec les délais de la FAQ (S1 §5) est le {late[0]:%d/%m/%Y}. Une décision est attendue."
+                f"{label} : {len(late)} nuit(s) après le {until:%d/%m/%Y} annoncé par la circulaire (S4) ; la "
+                f"première possible avec les délais de la FAQ (S1 §5) est le {late[0]:%d/%m/%Y}. "
+                "Une décision est attendue."
             )
     po_nights = [b.night_on for b in plan.batches if b.kind == "po"]
     ec_nights = [b.night_on for b in plan.batches if b.kind == "ec"]

@@ -64,7 +64,7 @@ def open_mailings(campaign: Campaign, step: int, *, at: datetime) -> QuerySet[Ma
 
 
 def delivered_before(step: int, *, at: datetime, latest: datetime | None = None) -> Exists:
-    """Mail `step` of the same mailbox was accepted (by `latest`), in this batch or an earlier one, and not come back."""
+    """Mail `step` of the same mailbox was accepted (by `latest`), in this batch or an earlier one, and stayed."""
     return Exists(
         OutgoingMail.objects.filter(
             mailing__move__mailbox=OuterRef("move__mailbox"),
@@ -149,9 +149,7 @@ def issue_passwords(campaign: Campaign, *, at: datetime) -> int:
 def hold_what_is_too_late(campaign: Campaign, *, at: datetime) -> None:
     """A mail whose time is over waits for a person: after a pause nothing floods out, and no night happens by day."""
     late = open_mailings(campaign, Step.CLOSING, at=at)
-    over = [
-        pk for pk, night in late.values_list("pk", "move__batch__night_on") if at >= campaign.night(night)[1]
-    ]
+    over = [pk for pk, night in late.values_list("pk", "move__batch__night_on") if at >= campaign.night(night)[1]]
     _hold(over, "La nuit prévue est passée sans ce mail : choisissez une autre nuit.", at=at)
     limit = at - timedelta(days=campaign.days_before_decision)
     for step in (Step.ANNOUNCEMENT, Step.CREDENTIALS, Step.CONFIRMATION):
@@ -228,4 +226,3 @@ def cancel(batch: Batch, *, by: str, at: datetime, note: str) -> None:
     sealed = Credential.objects.filter(mailbox__in=moves.values("mailbox"), destroyed_at=None)
     credentials.destroy(sealed, why="lot annulé", at=at)
     moves.update(status=Move.Status.CANCELLED)
-

@@ -5,7 +5,7 @@ way. Nothing here writes, and nothing knows of a request.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 
 from accounts.addresses import PO
@@ -158,7 +158,7 @@ def _stages(facts: Facts, plan: Plan, at: datetime) -> list[Stage]:
         elif migrated:
             stages.append(Stage(step, Progress.SKIPPED))
         else:
-            late = due is not None and _is_past(due, at_night, at)
+            late = due is not None and _is_past(due, at_night, plan.campaign, at)
             progress = Progress.LATER if not first else Progress.LATE if late else Progress.NEXT
             stages.append(Stage(step, progress, due, at_night))
             first = False
@@ -180,9 +180,9 @@ def _sent_again(delivered: datetime, due: datetime | None, at: datetime) -> bool
     return due is not None and delivered < due and at < due
 
 
-def _is_past(due: date, at_night: bool, at: datetime) -> bool:
-    """A mail is late from the day after, a night once its morning is over."""
-    return brussels_date(at) > due + timedelta(days=1 if at_night else 0)
+def _is_past(due: date, at_night: bool, campaign: Campaign, at: datetime) -> bool:
+    """A mail is late from the day after, a night once it is over."""
+    return at >= campaign.night(due)[1] if at_night else brussels_date(at) > due
 
 
 def _sentence(now: Phase, where: Where, plan: Plan, facts: Facts, at: datetime) -> str:

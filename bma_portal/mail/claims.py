@@ -60,15 +60,13 @@ def _take_tokens(wanted: int) -> int:
         )
         # The bucket holds ten seconds' worth (one mail at least), so that no minute sees a burst of twice the pace.
         cursor.execute(
-            """UPDATE mail_throttle SET refilled_at = clock_timestamp(), tokens = least(greatest(%s / 6.0, 1),
-                   tokens + %s / 60.0 * extract(epoch FROM clock_timestamp() - coalesce(refilled_at, clock_timestamp())))
+            """UPDATE mail_throttle SET refilled_at = clock_timestamp(), tokens = least(greatest(%s / 6.0, 1), tokens
+                   + %s / 60.0 * extract(epoch FROM clock_timestamp() - coalesce(refilled_at, clock_timestamp())))
                WHERE account = %s RETURNING tokens""",
             [per_minute, per_minute, account_name()],
         )
         granted = min(wanted, int(cursor.fetchone()[0]))
-        cursor.execute(
-            "UPDATE mail_throttle SET tokens = tokens - %s WHERE account = %s", [granted, account_name()]
-        )
+        cursor.execute("UPDATE mail_throttle SET tokens = tokens - %s WHERE account = %s", [granted, account_name()])
     return granted
 
 
@@ -77,13 +75,15 @@ def give_back_tokens(count: int) -> None:
         Throttle.objects.filter(account=account_name()).update(tokens=F("tokens") + count)
 
 
-_NEW = """
+# No earlier mail of its stream is queued or being sent; a mail that is being sent already was free.
+FREE = """(m.status = 'sending' OR m.stream = '' OR NOT EXISTS (
+        SELECT 1 FROM mail_outgoingmail e
+        WHERE e.stream = m.stream AND e.id < m.id AND e.status IN ('queued', 'sending')))"""
+_NEW = f"""
     SELECT id FROM mail_outgoingmail m
     WHERE sender = %(sender)s AND status = 'queued' AND (not_before IS NULL OR not_before <= clock_timestamp())
-      AND (stream = '' OR NOT EXISTS (
-          SELECT 1 FROM mail_outgoingmail e
-          WHERE e.stream = m.stream AND e.id < m.id AND e.status IN ('queued', 'sending')))
-    ORDER BY id LIMIT %(limit)s FOR UPDATE OF m SKIP LOCKED"""
+      AND {FREE}
+    ORDER BY id LIMIT %(limit)s FOR UPDATE OF m SKIP LOCKED"""  # noqa: S608  FREE is a constant
 _DOUBTFUL = """
     SELECT id FROM mail_outgoingmail m
     WHERE sender = %(sender)s AND status = 'sending' AND not_before <= clock_timestamp()

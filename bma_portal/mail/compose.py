@@ -1,10 +1,10 @@
 """From a fact to a mail: one class per mail, its text in a file, its key natural."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-import logging
 from typing import Any, ClassVar, Self
 from uuid import UUID, uuid4
 

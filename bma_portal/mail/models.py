@@ -89,8 +89,7 @@ class OutgoingMail(models.Model):
             ),
             models.CheckConstraint(
                 name="mail_sensitive_is_bare",
-                condition=Q(sensitive=False)
-                | Q(text="", html="", cc=[], bcc=[], reply_to=[], to__len=1),
+                condition=Q(sensitive=False) | Q(text="", html="", cc=[], bcc=[], reply_to=[], to__len=1),
                 violation_error_message="Un message qui porte un secret a un seul destinataire et n’est pas conservé.",
             ),
         ]

@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 
 from bma_portal import clock
 from bma_portal.mail import claims
-from bma_portal.mail.claims import Claim
+from bma_portal.mail.claims import FREE, Claim
 from bma_portal.mail.compose import KINDS, Letter, Unsendable, Withdrawn, letters
 from bma_portal.mail.models import OutgoingMail
 from bma_portal.vault import VaultError
@@ -66,18 +66,20 @@ def transport() -> Transport:
 
 
 def drain(sender: str) -> bool:
-    """Send this sender's due mails for a while. True if it stopped for want of time: ring again."""
+    """Send this sender's due mails for a while. True if it did something, which may have freed other mails."""
+    busy = False
     end = time.monotonic() + settings.MAIL_DRAIN_SECONDS
     while time.monotonic() < end:
         held = claims.claim(sender, doubtful=True) or claims.claim(sender, doubtful=False)
         if held:
             deliver(held)
+            busy = True
             continue
         wait = _seconds_to_next(sender)
         if wait is None or wait > 5:
-            return False
+            break
         time.sleep(max(wait, 0.05))
-    return True
+    return busy
 
 
 def _seconds_to_next(sender: str) -> float | None:
@@ -87,27 +89,33 @@ def _seconds_to_next(sender: str) -> float | None:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT CASE WHEN count(*) > 0 THEN extract(epoch FROM greatest(
-                      min(coalesce(not_before, clock_timestamp() + interval '0.2 s')),
-                      (SELECT wait_until FROM mail_senderstate WHERE sender = %(sender)s),
-                      (SELECT blocked_until FROM mail_throttle WHERE account = %(account)s)) - clock_timestamp()) END
-               FROM mail_outgoingmail WHERE sender = %(sender)s AND status IN ('queued', 'sending')
-                AND NOT EXISTS (SELECT 1 FROM mail_senderstate WHERE sender = %(sender)s AND paused_at IS NOT NULL)
-                AND NOT (%(paced)s AND EXISTS (
-                    SELECT 1 FROM mail_throttle WHERE account = %(account)s AND tokens < 1))""",
+            f"""SELECT extract(epoch FROM next - clock_timestamp()) FROM (
+                    SELECT CASE WHEN count(moment) > 0 THEN greatest(
+                        min(moment),
+                        (SELECT wait_until FROM mail_senderstate WHERE sender = %(sender)s),
+                        (SELECT blocked_until FROM mail_throttle WHERE account = %(account)s)) END AS next
+                    FROM (SELECT CASE WHEN not_before > clock_timestamp() THEN not_before
+                                      WHEN {FREE} THEN clock_timestamp() END AS moment
+                          FROM mail_outgoingmail m
+                          WHERE sender = %(sender)s AND status IN ('queued', 'sending')) AS due
+                ) AS soonest
+                WHERE NOT EXISTS (SELECT 1 FROM mail_senderstate WHERE sender = %(sender)s AND paused_at IS NOT NULL)
+                  AND NOT (%(paced)s AND EXISTS (
+                      SELECT 1 FROM mail_throttle WHERE account = %(account)s AND tokens < 1))""",  # noqa: S608
             {"sender": sender, "account": claims.account_name(), "paced": bool(settings.EXCHANGE_MAX_PER_MINUTE)},
         )
-        seconds = cursor.fetchone()[0]
-    return None if seconds is None else float(seconds)
+        row = cursor.fetchone()
+    return float(row[0]) if row and row[0] is not None else None
 
 
 def senders_with_work() -> list[str]:
-    """Senders with a mail due now: new, or claimed too long ago."""
+    """Senders with a mail that can be taken now: new, or claimed too long ago."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT DISTINCT sender FROM mail_outgoingmail m WHERE status IN ('queued', 'sending')
-                AND (not_before IS NULL OR not_before <= clock_timestamp())
-                AND NOT EXISTS (SELECT 1 FROM mail_senderstate s WHERE s.sender = m.sender AND paused_at IS NOT NULL)"""
+            f"""SELECT DISTINCT sender FROM mail_outgoingmail m WHERE status IN ('queued', 'sending')
+                AND (not_before IS NULL OR not_before <= clock_timestamp()) AND {FREE}
+                AND NOT EXISTS (SELECT 1 FROM mail_senderstate s WHERE s.sender = m.sender AND paused_at IS NOT NULL)
+            """  # noqa: S608  FREE is a constant
         )
         return [row[0] for row in cursor.fetchall()]
 
@@ -204,7 +212,8 @@ def _compose(run: _Run, *, at: datetime) -> dict[int, Letter]:
     for pk, letter in composed.items():
         if isinstance(letter, Withdrawn | Unsendable):
             status = Status.CANCELLED if isinstance(letter, Withdrawn) else Status.FAILED
-            run.ended.append((run.ready.pop(pk), status, Outcome(Verdict.PERMANENT, type(letter).__name__, str(letter))))
+            why = Outcome(Verdict.PERMANENT, type(letter).__name__, str(letter))
+            run.ended.append((run.ready.pop(pk), status, why))
         else:
             result[pk] = letter
     return result

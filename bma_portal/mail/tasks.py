@@ -16,7 +16,9 @@ def ring(sender: str) -> None:
 @shared_task(name="mail.drain")
 def drain(sender: str) -> None:
     if outbox.drain(sender):
-        bells.ring(drain, sender)
+        # What is left for want of time, or was waiting for these mails to leave first.
+        for waiting in outbox.senders_with_work():
+            bells.ring(drain, waiting)
 
 
 @shared_task(name="mail.sweep")

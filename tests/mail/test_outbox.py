@@ -46,9 +46,12 @@ def test_a_rolled_back_fact_leaves_no_mail(exchange):
     class Boom(Exception):
         pass
 
-    with pytest.raises(Boom), transaction.atomic():
+    def fails() -> None:
         send_mail("Objet", "Texte", None, ["ec000001@adm.cfwb.be"])
         raise Boom
+
+    with pytest.raises(Boom), transaction.atomic():
+        fails()
     assert not OutgoingMail.objects.exists()
 
 

@@ -14,6 +14,7 @@ import psycopg2
 
 from bma_portal.embedded.servers import Servers
 from demo.exchange.control import StandIn
+from demo.processes import die_with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
 LEASE = 3
@@ -43,7 +44,7 @@ class Theatre:
             process = subprocess.Popen(
                 [*prefix, sys.executable, "-m", *command],
                 cwd=ROOT, env={**self.env, **env}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
+                start_new_session=True, preexec_fn=die_with_parent,
             )  # fmt: skip
         self.troupe.append(process)
         return process
@@ -69,12 +70,25 @@ class Theatre:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess:
         return subprocess.run(
-            [sys.executable, *arguments], cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=240, check=True
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=True,
         )
 
     def close(self) -> None:
         for process in list(self.troupe):
             self.kill(process)
+
+    def restart_the_dead(self) -> None:
+        """What the container engine does (docker-compose.yml: `restart: unless-stopped`)."""
+        for process in list(self.troupe):
+            if process.poll() is not None:
+                self.troupe.remove(process)
+                self.worker()
 
     # What there is to see
 

@@ -14,7 +14,7 @@ import requests
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from exchangelib import BASIC, DELEGATE, IMPERSONATION, NTLM, Account, Configuration, Credentials, EWSTimeZone, Message
-from exchangelib.errors import EWSError, ErrorItemNotFound, TransportError
+from exchangelib.errors import ErrorItemNotFound, EWSError, TransportError
 from exchangelib.extended_properties import ExtendedProperty
 from exchangelib.folders import Drafts, Root, SentItems
 from exchangelib.items import SAVE_ONLY, SEND_TO_NONE
@@ -164,7 +164,8 @@ class ExchangeTransport:
             try:
                 messages.append((n, self._message(sender, letter)))
             except (ValueError, TypeError, UnicodeError) as error:
-                answers[n] = Outcome(Verdict.PERMANENT, type(error).__name__, "Ce courriel ne peut pas être mis en forme.")
+                reason = "Ce courriel ne peut pas être mis en forme."
+                answers[n] = Outcome(Verdict.PERMANENT, type(error).__name__, reason)
         if messages:
             results = self._call(
                 sender,
@@ -277,4 +278,3 @@ class ExchangeTransport:
         except (EWSError, TransportError, requests.RequestException, OSError) as error:
             return classify(error)
         return [classify(answer) if isinstance(answer, Exception) else answer for answer in answers]
-

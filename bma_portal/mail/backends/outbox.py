@@ -20,7 +20,8 @@ from bma_portal.mail.tasks import ring
 def sender_of(from_email: str) -> Sender:
     """The sender whose address this is. Raises ValueError for any other: nobody else may sign a mail."""
     address = parseaddr(from_email)[1].lower()
-    known = {settings.EXCHANGE_SGNE_ADDRESS.lower(): Sender.SGNE, settings.EXCHANGE_ETNIC_ADDRESS.lower(): Sender.ETNIC}
+    sgne, etnic = settings.EXCHANGE_SGNE_ADDRESS.lower(), settings.EXCHANGE_ETNIC_ADDRESS.lower()
+    known = {sgne: Sender.SGNE, etnic: Sender.ETNIC}
     if address not in known:
         raise ValueError("L'expéditeur doit être l'adresse du SGNE ou celle de l'ETNIC.")
     return known[address]

@@ -29,7 +29,9 @@ class Stopped(Exception):
 
 
 class Command(BaseCommand):
-    help = "Lance la démonstration : web, ouvriers, double d'Exchange, campagne de 2024 rejouée sur un registre fictif."
+    help = (
+        "Lance la démonstration : web, ouvriers, double d'Exchange, campagne de 2024 rejouée sur un registre fictif."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--exit", action="store_true", help="s'arrêter une fois tout prêt (pour les tests)")
@@ -44,7 +46,7 @@ class Command(BaseCommand):
             self._replay(stand_in)
             self._tell(web, stand_in)
             if not options["exit"]:
-                self._wait(running)
+                self._wait(running, web)
         except (KeyboardInterrupt, Stopped):
             self.stdout.write("\nArrêt de la démonstration…")
         except (Refusal, vault.VaultError, NotStarted, OSError) as error:
@@ -63,7 +65,9 @@ class Command(BaseCommand):
         wanted = int(os.environ.get("DEMO_PORT", "8000"))
         web_port = self._port(wanted, taken, "le portail")
         self.stdout.write("Démarrage du double d'Exchange…")
-        stand_in = StandIn.start(self._port(wanted + 1, taken, "le double d'Exchange"), processes.data_folder() / "exchange")
+        stand_in = StandIn.start(
+            self._port(wanted + 1, taken, "le double d'Exchange"), processes.data_folder() / "exchange"
+        )
         settings.EXCHANGE_URL = os.environ["EXCHANGE_URL"] = stand_in.ews
         vault.verify()
         accounts.create_people()
@@ -135,10 +139,13 @@ La démonstration est prête. Tout y est inventé, et rien ne sort de cette mach
 Ctrl-C arrête tout ; les données restent pour la prochaine fois.""")
         self.stdout.flush()
 
-    def _wait(self, running: list[subprocess.Popen]) -> None:
-        names = ("le portail", "les ouvriers", "l'horloge")
+    def _wait(self, running: list[subprocess.Popen], web: str) -> None:
+        """Until Ctrl-C. What stops by itself is started again, as the container engine does in production."""
+        web_port = int(web.rsplit(":", 1)[1])
+        again = [lambda: processes.start_web(web_port), processes.start_worker, processes.start_beat]
         while True:
-            for name, process in zip(names, running, strict=True):
-                if process.poll() is not None:
-                    raise OSError(f"{name} s'est arrêté ; voir les journaux dans {processes.data_folder()}.")
+            for n, start in enumerate(again):
+                if running[n].poll() is not None:
+                    time.sleep(2)
+                    running[n] = start()
             time.sleep(0.5)

@@ -1,0 +1,107 @@
+"""What was measured, as a table for the terminal and as `bench/results.md`."""
+
+import os
+import platform
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+RESULTS = Path(__file__).resolve().parent / "results.md"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One figure. `kept` is None for what is told without a target, or could not be measured."""
+
+    what: str
+    figure: str
+    target: str = ""
+    kept: bool | None = None
+    detail: str = ""
+
+    @property
+    def verdict(self) -> str:
+        return {True: "tenu", False: "MANQUÉ", None: "—"}[self.kept]
+
+
+def number(value: float, places: int = 2) -> str:
+    """As it is written in French."""
+    return f"{value:.{places}f}".replace(".", ",")
+
+
+def ratio(what: str, ratios: Sequence[float], target: float, detail: str) -> Line:
+    """The median of the repetitions against the least that is promised."""
+    median = statistics.median(ratios)
+    spread = f"{len(ratios)} répétitions, de {number(min(ratios))} à {number(max(ratios))}"
+    return Line(what, number(median), f"≥ {number(target)}", median >= target, f"{detail} {spread}.")
+
+
+def at_most(what: str, value: float, target: float, detail: str) -> Line:
+    return Line(what, number(value), f"≤ {number(target)}", value <= target, detail)
+
+
+def none(what: str, count: int, detail: str) -> Line:
+    """Something that must never happen, counted."""
+    return Line(what, str(count), "0", count == 0, detail)
+
+
+def table(lines: Sequence[Line]) -> str:
+    """For a terminal."""
+    rows = [("mesure", "résultat", "promis", "verdict"), *((x.what, x.figure, x.target, x.verdict) for x in lines)]
+    widths = [max(len(row[n]) for row in rows) for n in range(4)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+
+
+HOW = """## Comment c’est mesuré
+
+- **Chaque résultat est un rapport** entre deux choses faites l’une après l’autre, plusieurs fois, sur les mêmes
+  serveurs : une machine lente ou occupée ralentit les deux. On garde la médiane des rapports ; celui qui commence
+  change à chaque répétition, et si trois rapports s’écartent de plus de 15 %, on recommence, cinq fois au plus.
+- **Serveurs** : un PostgreSQL et un Valkey pour la mesure seule, réglés comme en production (chaque validation attend
+  le disque), et un seul processus de la doublure d’Exchange. Avant chaque répétition la base est une copie neuve d’une
+  base préparée, et la doublure est vidée.
+- **Limite d’exchangelib** (`bench/acts.py`, `raw`) : un processus, exchangelib seul, les mêmes brouillons par 50
+  (`CreateItem`, `SaveOnly`) puis `SendItem` par identifiant, courriel par courriel ; les lignes sont lues avant le
+  départ, aucune requête à la base ensuite (elle serait refusée). Les deux côtés composent les mêmes courriels : une
+  moitié de mails 1 (texte déjà composé), une moitié de mails 2 (mot de passe descellé et texte composé à l’envoi).
+- **Un ouvrier** : un processus simple qui appelle `outbox.drain`, comme la tâche Celery, jusqu’à ce que rien ne reste.
+  Le temps court du signal de départ à la dernière écriture. Après chaque répétition, le journal de la doublure doit
+  montrer chaque courriel une fois.
+- **50 ms de latence** : la doublure attend 50 ms avant chaque réponse ; un ouvrier, puis quatre, avec le même nombre
+  de courriels chacun ; on compare leurs débits.
+- **Mémoire** : le plus haut qu’ait atteint le processus qui envoie (`VmHWM`), d’un nombre de courriels à l’autre.
+- **Ordre** : plusieurs courriels en file par boîte, signés tour à tour par les deux expéditeurs, quatre ouvriers, des
+  pannes au hasard (connexion coupée avant et après le travail, réponse tronquée, 503, serveur occupé, erreur bien que
+  le travail soit fait) et un ouvrier tué par `kill -9`. L’ordre est celui du journal de la doublure.
+- **Deux hôtes** : deux vrais ouvriers Celery de quatre processus sur la même file, sonnés comme le portal les sonne.
+- **Import** : le registre réel de 2023, lu et appliqué comme `import_fase --wet-run`, contre `COPY` du même fichier
+  dans une table temporaire puis une fusion (`INSERT … SELECT … ON CONFLICT DO UPDATE`) dans des tables nues de même
+  forme, sans contrôle, sans clé étrangère, sans historique. « Rien n’est écrit » : aucune ligne n’a changé de place ni
+  de transaction, et PostgreSQL n’a pas donné de numéro à la nôtre.
+"""
+
+
+def machine(postgres: str) -> str:
+    memory = ""
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        gib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+        memory = f", {gib:.0f} Gio de mémoire"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return (
+        f"{cores} cœurs{memory}, {platform.system()} {platform.machine()}, Python {platform.python_version()}, "
+        f"PostgreSQL {postgres}"
+    )
+
+
+def markdown(lines: Sequence[Line], *, postgres: str, seconds: float, command: str) -> str:
+    rows = "\n".join(f"| {x.what} | {x.figure} | {x.target} | {x.verdict} |" for x in lines)
+    details = "\n".join(f"- **{x.what}** : {x.detail}" for x in lines if x.detail)
+    return (
+        "# Mesures\n\n"
+        f"Écrit par `{command}` le {datetime.now(UTC):%d/%m/%Y} en {seconds:.0f} s : ne pas modifier à la main.\n\n"
+        f"Machine : {machine(postgres)}.\n\n"
+        f"| Mesure | Résultat | Promis | Verdict |\n|---|---|---|---|\n{rows}\n\n"
+        f"## Détails\n\n{details}\n\n{HOW}"
+    )
