@@ -1,5 +1,6 @@
-"""Dates as one writes them in French: « vendredi 1er novembre 2024 », which Django's own formats do not give."""
+"""French as one writes it: « vendredi 1er novembre 2024 », and no line that begins with a colon."""
 
+import re
 from datetime import date, timedelta
 
 from django import template
@@ -36,6 +37,12 @@ def nuit(evening: date) -> str:
     elif evening.month != morning.month:
         start = _without_year(evening)
     return f"dans la nuit du {start} au {jour(morning)}"
+
+
+@register.filter(is_safe=True)
+def insecable(sentence: str) -> str:
+    """A sentence made in Python, with the no-break spaces that templates write themselves."""
+    return re.sub(r" (?=[:;?!»])|(?<=«) ", "\N{NO-BREAK SPACE}", sentence)
 
 
 def _without_year(value: date) -> str:

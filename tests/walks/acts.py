@@ -38,10 +38,11 @@ def queue(boxes: str, mails: str) -> None:
 
 def resume() -> None:
     from bma_portal.mail.claims import resume_sender
-    from bma_portal.mail.models import Sender
+    from bma_portal.mail.models import Sender, Throttle
 
     for sender in Sender.values:
         resume_sender(sender)
+    Throttle.objects.update(blocked_until=None)
 
 
 def tidy() -> None:

@@ -32,10 +32,14 @@ def migrated_data(tmp_path_factory: pytest.TempPathFactory, prepared_data: Path)
 
 
 @pytest.fixture
-def theatre(tmp_path: Path, migrated_data: Path) -> Iterator[Theatre]:
-    """Servers of its own, an Exchange stand-in, and nobody at work yet."""
+def theatre(request: pytest.FixtureRequest, tmp_path: Path, migrated_data: Path) -> Iterator[Theatre]:
+    """Servers of its own, an Exchange stand-in, and nobody at work yet.
+
+    `durable` marks a walk whose PostgreSQL is cut: what it says is committed must then be so, as in production.
+    """
     shutil.copytree(migrated_data, tmp_path / "servers")
-    with Servers(tmp_path / "servers", durable=False) as servers, StandIn.start() as exchange:
+    durable = request.node.get_closest_marker("durable") is not None
+    with Servers(tmp_path / "servers", durable=durable) as servers, StandIn.start() as exchange:
         stage = Theatre(servers, exchange, tmp_path)
         yield stage
         stage.close()

@@ -174,17 +174,24 @@ def test_the_page_that_slows_a_visitor_is_sound_too(tab, site, width):
     assert_sound(tab)
 
 
-def test_text_may_be_spaced_and_doubled_without_loss(tab, site):
-    """WCAG 1.4.12 and 1.4.4, on the richest page of a phone."""
-    tab.set_viewport_size({"width": 320, "height": 640})
-    tab.goto(site + SCENES["confirmee"]())
+SPACED = "* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important }"
+LARGER = {"espacee": (320, SPACED), "doublee": (640, "html { font-size: 200% } body { font-size: 200% }")}
+
+
+@pytest.mark.parametrize("change", LARGER)
+@pytest.mark.parametrize("scene", ["confirmee", "erreur-saisie", "accueil-pendant", "choix"])
+def test_text_may_be_spaced_or_doubled_without_loss(tab, site, scene, change):
+    """WCAG 1.4.12 on a phone, 1.4.4 at half the width of a computer."""
+    width, rules = LARGER[change]
+    tab.set_viewport_size({"width": width, "height": 800})
+    tab.goto(site + SCENES[scene]())
     tab.evaluate(
-        """() => { const sheet = new CSSStyleSheet(); sheet.replaceSync(
-            `html { font-size: 200% }
-             * { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important }`);
-            document.adoptedStyleSheets = [sheet]; }"""
+        """rules => { const sheet = new CSSStyleSheet(); sheet.replaceSync(rules);
+            document.adoptedStyleSheets = [sheet]; }""",
+        rules,
     )
-    photograph(tab, "espacee-telephone")
+    photograph(tab, f"{scene}-{change}")
+    assert tab.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     clipped = tab.evaluate(
         """() => [...document.querySelectorAll("main *")].filter(e =>
             e.clientWidth && e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX !== "visible")

@@ -141,6 +141,7 @@ class Theatre:
             if delivery["subject"].isdigit():
                 order.setdefault(delivery["to"], []).append(int(delivery["subject"]))
         assert all(steps == sorted(steps) for steps in order.values())
+        self.act("resume")  # a busy account may still be told to wait
         self.act("tidy")
         assert self.exchange.counts()["drafts"] == 0
 
