@@ -1,5 +1,6 @@
 """A text that does not let itself be written down by accident."""
 
+import hmac
 from typing import Any, NoReturn
 
 
@@ -10,7 +11,7 @@ class Secret:
     error report cannot carry it. Comparison is by value, in constant time.
     """
 
-    __slots__ = ("_Secret__text",)
+    __slots__ = ("__text",)
 
     def __init__(self, text: str) -> None:
         self.__text = text
@@ -31,8 +32,6 @@ class Secret:
         raise TypeError("un secret ne se sérialise pas")
 
     def __eq__(self, other: object) -> bool:
-        import hmac
-
         if not isinstance(other, Secret):
             return NotImplemented
         return hmac.compare_digest(self.__text.encode(), other.__text.encode())

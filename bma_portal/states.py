@@ -30,9 +30,8 @@ class Stateful(models.Model):
         """
         old = self.status
         allowed = status in self.TRANSITIONS.get(old, set())
-        if not allowed or not type(self)._base_manager.filter(pk=self.pk, status=old).update(
-            status=status, **facts
-        ):
+        row: Any = type(self)._base_manager.filter(pk=self.pk)  # Any: `status` is a field of the subclasses
+        if not allowed or not row.filter(status=old).update(status=status, **facts):
             audit_log.warning(
                 "transition refusée", extra={"objet": self._meta.label, "id": self.pk, "de": old, "vers": status}
             )
