@@ -4,7 +4,7 @@
 touching a batch of which anything has left.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -65,7 +65,9 @@ def mondays(first: date, last: date) -> Iterator[date]:
         day += timedelta(days=7 - day.weekday())
 
 
-def lay_out(campaign: Campaign, mailboxes: dict[str, Sequence[int]], *, after: dict[str, date] | None = None) -> Plan:
+def lay_out(
+    campaign: Campaign, mailboxes: Mapping[str, Sequence[int]], *, after: dict[str, date] | None = None
+) -> Plan:
     """Share the mailboxes (ids by kind, in order) equally over the weeks of their window, POs first.
 
     `after` gives, by kind, the first-mail day of the last batch that cannot be touched: only later weeks are used,
@@ -85,9 +87,7 @@ def lay_out(campaign: Campaign, mailboxes: dict[str, Sequence[int]], *, after: d
         if not days:
             assert kept is not None
             days = [kept + timedelta(days=7)]
-            plan.warnings.append(
-                f"{label} : la période du premier mail est passée, un lot commence après elle."
-            )
+            plan.warnings.append(f"{label} : la période du premier mail est passée, un lot commence après elle.")
         weeks = [week(campaign, kind, day) for day in days]
         size, rest = divmod(len(ids), len(weeks))
         start = 0

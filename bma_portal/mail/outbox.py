@@ -141,14 +141,17 @@ def deliver(held: Claim) -> None:
     todo = {mail.pk: mail for mail in held.mails}
 
     if held.doubtful:
+        drafts: dict[int, RemoteId] = {}
         for pk, found in door.locate(held.sender, held.mails).items():
             if isinstance(found, Gone):
                 run.sent[pk] = found.proof
             elif isinstance(found, Outcome):
                 run.settle(todo[pk], found, doubt=True)
             else:
-                todo[pk].ews_id, todo[pk].ews_changekey = found or ("", "")
                 run.ready[pk] = todo[pk]
+                if found:
+                    drafts[pk] = found
+        _keep(run, drafts)
     else:
         run.ready = dict(todo)
 
@@ -232,8 +235,13 @@ def _draft(run: _Run, composed: dict[int, Letter], door: Transport) -> None:
             run.settle(mail, answer, doubt=answer.verdict is Verdict.AMBIGUOUS)
         else:
             ids[pk] = answer
-    ours = claims.keep_ids(run.held, ids)
-    for pk, (remote_id, changekey) in ids.items():
+    _keep(run, ids)
+
+
+def _keep(run: _Run, drafts: dict[int, RemoteId]) -> None:
+    """Commit the ids of drafts, made or found, before any is sent: a sent mail whose id is unknown would be redone."""
+    ours = claims.keep_ids(run.held, drafts)
+    for pk, (remote_id, changekey) in drafts.items():
         if pk in ours:
             run.ready[pk].ews_id, run.ready[pk].ews_changekey = remote_id, changekey
         else:

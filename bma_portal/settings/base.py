@@ -179,6 +179,7 @@ CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # in memory: every task it ring
 CELERY_BEAT_SCHEDULE = {
     "campagne": {"task": "migration.tick", "schedule": schedule(30)},
     "brouillons": {"task": "mail.tidy_drafts", "schedule": schedule(900)},
+    "compteurs": {"task": "bma_portal.forget_old_counts", "schedule": schedule(6 * 3600)},
     "courrier": {"task": "mail.sweep", "schedule": schedule(10)},
     "annuaire": {"task": "accounts.set_passwords", "schedule": schedule(30)},
 }

@@ -235,3 +235,18 @@ def test_nothing_of_a_mail_is_logged_even_at_debug(exchange, caplog):
     assert "marqueur-Zq8w" not in caplog.text
     assert "demo-exchange" not in caplog.text
     assert "Basic " not in caplog.text
+
+
+def test_an_adopted_draft_is_remembered_before_it_is_sent(exchange):
+    """Its answer lost, a draft is found by its key and sent; that answer lost too, it must not be made again."""
+    exchange.faults(
+        [
+            {"op": "CreateItem", "action": "drop_after", "times": 1},
+            {"op": "SendItem", "action": "drop_after", "times": 1},
+        ]
+    )
+    queue(1)
+    outbox.drain("sgne")
+    assert OutgoingMail.objects.get().status == "sent"
+    assert exchange.counts()["delivered"] == 1
+    assert [rule["fired"] for rule in exchange.faults()] == [1, 1]

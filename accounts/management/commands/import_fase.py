@@ -7,12 +7,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from accounts import fase, register
 from accounts.fase import Rejected, Unreadable, shown
 from accounts.models import OrganisationChange
 from bma_portal import clock
+from bma_portal.commands import PortalCommand
 from bma_portal.errors import Refusal
 
 LARGEST_FILE = 100 * 1024 * 1024  # bytes; the whole register has three millions
@@ -28,7 +29,7 @@ def day(text: str) -> date:
         raise ArgumentTypeError(f"« {shown(text)} » n’est pas une date (AAAA-MM-JJ)") from None
 
 
-class Command(BaseCommand):
+class Command(PortalCommand):
     help = "Compare un registre FASE (CSV ou JSON) à ce que le portail connaît ; n’écrit qu’avec --wet-run."
 
     def add_arguments(self, parser) -> None:
@@ -46,10 +47,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, file: Path, rejects: Path | None, **options: Any) -> None:
-        try:
-            self.run(file, rejects, options)
-        except Refusal as refusal:
-            raise CommandError(str(refusal), returncode=1) from None
+        self.run(file, rejects, options)
 
     def run(self, file: Path, rejects: Path | None, options: dict[str, Any]) -> None:
         if rejects is not None and file.exists() and rejects.exists() and rejects.samefile(file):

@@ -10,11 +10,12 @@ from typing import Any
 
 import requests
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from accounts.models import Mailbox
 from bma_portal import clock, vault
 from bma_portal.clock import brussels
+from bma_portal.commands import PortalCommand
 from bma_portal.errors import Refusal
 from demo import accounts, processes, stage, story
 from demo.exchange.control import NotStarted, StandIn
@@ -28,7 +29,7 @@ class Stopped(Exception):
     """Somebody asked the demo to stop."""
 
 
-class Command(BaseCommand):
+class Command(PortalCommand):
     help = (
         "Lance la démonstration : web, ouvriers, double d'Exchange, campagne de 2024 rejouée sur un registre fictif."
     )
@@ -37,6 +38,7 @@ class Command(BaseCommand):
         parser.add_argument("--exit", action="store_true", help="s'arrêter une fois tout prêt (pour les tests)")
 
     def handle(self, **options: Any) -> None:
+        signal.signal(signal.SIGINT, self._stop)  # even where a shell started us with it ignored
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGHUP, self._stop)
         running: list[subprocess.Popen] = []
@@ -47,10 +49,10 @@ class Command(BaseCommand):
             self._tell(web, stand_in)
             if not options["exit"]:
                 self._wait(running, web)
-        except (KeyboardInterrupt, Stopped):
+        except Stopped:
             self.stdout.write("\nArrêt de la démonstration…")
-        except (Refusal, vault.VaultError, NotStarted, OSError) as error:
-            raise CommandError(str(error), returncode=1) from None
+        except (NotStarted, OSError) as error:
+            raise Refusal(str(error)) from None
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C does not leave things half stopped
             processes.stop(running)

@@ -4,10 +4,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from bma_portal import vault
 from bma_portal.clock import brussels
+from bma_portal.commands import PortalCommand
 from bma_portal.errors import Refusal
 from demo import processes, stage, story
 from demo.progress import Bar
@@ -37,7 +38,7 @@ ROWS = {
 }
 
 
-class Command(BaseCommand):
+class Command(PortalCommand):
     help = "Rejoue une campagne jour par jour, avec les vrais ouvriers, vers Exchange ou son double de démonstration."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -55,13 +56,13 @@ class Command(BaseCommand):
             with stage.exchange() as stand_in, processes.workers():
                 stage.load_register(register, at=brussels(first))
                 summary = story.replay(first, last, stand_in=stand_in, progress=bar)
-        except (Refusal, vault.VaultError, OSError) as error:
-            raise CommandError(str(error), returncode=1) from None
+        except OSError as error:
+            raise Refusal(str(error)) from None
         finally:
             bar.close()
         self.show(summary, as_json=json)
         if not summary.kept:
-            raise CommandError("Une promesse n'a pas été tenue : voyez le tableau.", returncode=1)
+            raise Refusal("Une promesse n'a pas été tenue : voyez le tableau.")
 
     def show(self, summary: story.Summary, *, as_json: bool) -> None:
         if as_json:
