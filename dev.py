@@ -179,6 +179,7 @@ def bench(options: list[str]) -> None:
 
 def lint(options: list[str]) -> None:
     ensure_environment()
+    os.environ["BMA_EMBEDDED"] = "no"  # mypy reads the settings; nothing here needs a server
     checks = {
         "règles (ruff)": [str(PYTHON), "-m", "ruff", "check", *options],
         "mise en forme (ruff)": [str(PYTHON), "-m", "ruff", "format", "--check", *options],

@@ -250,3 +250,15 @@ def test_an_adopted_draft_is_remembered_before_it_is_sent(exchange):
     assert OutgoingMail.objects.get().status == "sent"
     assert exchange.counts()["delivered"] == 1
     assert [rule["fired"] for rule in exchange.faults()] == [1, 1]
+
+
+def test_impersonation_is_the_other_way_in(exchange, settings):
+    settings.EXCHANGE_ACCESS = "impersonation"
+    queue(1)
+    queue(2, sender=Sender.ETNIC)
+    outbox.drain("sgne")
+    outbox.drain("etnic")
+    assert {d["from"].lower() for d in exchange.deliveries()} == {
+        settings.EXCHANGE_SGNE_ADDRESS.lower(),
+        settings.EXCHANGE_ETNIC_ADDRESS.lower(),
+    }
