@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from accounts.directory import directory
 from accounts.models import Credential, Mailbox
 from bma_portal import vault
-from bma_portal.secret import Secret
+from bma_portal.secret import Secret, leaving_no_trace
 from bma_portal.verdicts import Outcome, Verdict
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,6 @@ LETTERS = "bcdfghjkmnpqrstvwxz"
 ALPHABET = LETTERS + LETTERS.upper() + "23456789"
 GROUPS, GROUP = 4, 4
 CHUNK = 50
-LEASE_SECONDS = 120
 
 
 def new_password(*, fase: int) -> Secret:
@@ -102,7 +101,7 @@ def _claim() -> list[Credential]:
                     ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
                 UPDATE accounts_credential c SET not_before = clock_timestamp() + make_interval(secs => %s)
                 FROM due WHERE c.id = due.id RETURNING c.*""",
-                [CHUNK, LEASE_SECONDS],
+                [CHUNK, settings.DIRECTORY_LEASE_SECONDS],
             )
         )
 
@@ -121,11 +120,16 @@ def set_passwords(*, at: datetime) -> int:
         mailboxes = Mailbox.objects.in_bulk([c.mailbox_id for c in chunk])
         for n, credential in enumerate(chunk):
             try:
-                outcome = door.set_password(mailboxes[credential.mailbox_id].address, reveal(credential))
+                with leaving_no_trace():
+                    outcome = door.set_password(mailboxes[credential.mailbox_id].address, reveal(credential))
             except vault.VaultError as error:
-                _record_applied(applied, at=at)
-                _postpone([c.pk for c in chunk[n:]], Outcome(Verdict.RETRY, "VaultError", str(error)))
-                raise
+                try:
+                    vault.verify(after=error)
+                except vault.VaultError:
+                    _record_applied(applied, at=at)
+                    _postpone([c.pk for c in chunk[n:]], Outcome(Verdict.RETRY, "VaultError", str(error)))
+                    raise
+                outcome = Outcome(Verdict.PERMANENT, "VaultError", "Ce secret a été modifié : il ne s'ouvre plus.")
             match outcome.verdict:
                 case Verdict.SENT:
                     applied.append(credential.pk)
@@ -146,6 +150,9 @@ def set_passwords(*, at: datetime) -> int:
 
 
 def _record_applied(pks: list[int], *, at: datetime) -> int:
+    """Those that were replaced while a slow call set them are in force there: the newer ones must be set again."""
+    replaced = Credential.objects.filter(pk__in=pks, superseded_at__isnull=False).values("mailbox")
+    Credential.objects.live().filter(mailbox__in=replaced).update(applied_at=None)
     return Credential.objects.filter(pk__in=pks, applied_at=None).update(applied_at=at, not_before=None, last_error="")
 
 

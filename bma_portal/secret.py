@@ -1,6 +1,9 @@
 """A text that does not let itself be written down by accident."""
 
+import contextlib
 import hmac
+import traceback
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 
@@ -38,3 +41,29 @@ class Secret:
 
     def __hash__(self) -> NoReturn:
         raise TypeError("un secret n'est pas une clé")
+
+
+@contextlib.contextmanager
+def leaving_no_trace() -> Iterator[None]:
+    """Whatever is raised inside leaves without the local variables of the calls that it came through.
+
+    What a template or a library had in hand (a mail's body, a request) then cannot reach a report that prints
+    locals. The frame of the `with` itself still runs and keeps its own: none of them may hold a clear text.
+    """
+    try:
+        yield
+    except BaseException as error:
+        _forget_locals(error)
+        raise
+
+
+def _forget_locals(error: BaseException) -> None:
+    """Of this exception, and of those that it came from."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            traceback.clear_frames(one.__traceback__)
+            waiting += [one.__cause__, one.__context__]

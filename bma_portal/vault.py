@@ -23,6 +23,14 @@ class VaultError(Exception):
     """A key is missing or wrong, or the sealed text was altered. The message is French and holds no secret."""
 
 
+class KeyMissing(VaultError):
+    """The sealed text names a key that BMA_VAULT_KEYS does not hold."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"Le coffre n'a pas la clé « {key_id[:20]} » : vérifiez BMA_VAULT_KEYS.")
+        self.key_id = key_id
+
+
 def parse_keys(text: str) -> dict[str, AESGCM]:
     """Keys by id, the sealing one first. Raises VaultError, without quoting what it read."""
     keys: dict[str, AESGCM] = {}
@@ -50,11 +58,17 @@ def _keys(text: str) -> dict[str, AESGCM]:
 CANARY = "coffre"
 
 
-def verify() -> None:
-    """Check every key against what it sealed the first time it was seen. Raises VaultError if one is not the same."""
+def verify(*, after: VaultError | None = None) -> None:
+    """Check every key against what it sealed the first time it was seen. Raises VaultError if one is not the same.
+
+    `after` is what a row answered: raised again if it asks for a key that we had once and have no more. If nothing
+    is raised, that row alone is at fault.
+    """
     from bma_portal.models import VaultKey
 
     known = dict(VaultKey.objects.values_list("key_id", "canary"))
+    if isinstance(after, KeyMissing) and after.key_id in known:
+        raise after
     for key_id in _keys(settings.BMA_VAULT_KEYS):
         if key_id not in known:
             VaultKey.objects.get_or_create(key_id=key_id, defaults={"canary": _seal(key_id, Secret(CANARY), "canary")})
@@ -84,7 +98,7 @@ def unseal(sealed: str, *, bound_to: str) -> Secret:
     key_id, _, encoded = sealed.partition(".")
     key = _keys(settings.BMA_VAULT_KEYS).get(key_id)
     if key is None:
-        raise VaultError(f"Le coffre n'a pas la clé « {key_id} » : vérifiez BMA_VAULT_KEYS.")
+        raise KeyMissing(key_id)
     try:
         raw = base64.b64decode(encoded, validate=True)
         clear = key.decrypt(raw[:12], raw[12:], f"{key_id}|{bound_to}".encode())

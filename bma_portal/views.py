@@ -1,5 +1,6 @@
 """Error pages and health. They touch neither the form that was posted nor, for the worst of them, the database."""
 
+import math
 import sys
 import time
 from typing import Any
@@ -10,6 +11,8 @@ from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
+
+from bma_portal import clock
 
 CONTACT = {"email": "support@etnic.be", "phone": "+32 2 800 10 10"}  # S0 §7: said even when the database is away
 
@@ -52,7 +55,7 @@ def unavailable(request: HttpRequest) -> HttpResponse:
 
 def too_many(request: HttpRequest, seconds: int) -> HttpResponse:
     """429: this visitor asked too often; says when to come back."""
-    minutes = max(1, round(seconds / 60))
+    minutes = math.ceil(seconds / 60)
     response = _page(request, 429, "429", minutes=minutes)
     response["Retry-After"] = str(seconds)
     return response
@@ -69,11 +72,11 @@ def health(request: HttpRequest) -> JsonResponse:
     try:
         with connection.cursor() as cursor:
             cursor.execute(
-                """SELECT count(*), extract(epoch FROM clock_timestamp() - min(coalesce(not_before, claimed_at)))
-                   FROM mail_outgoingmail WHERE status IN ('queued', 'sending')"""
+                "SELECT count(*), min(queued_at) FROM mail_outgoingmail WHERE status IN ('queued', 'sending')"
             )
-            waiting, _ = cursor.fetchone()
-        state |= {"base": "ok", "courriels_en_attente": waiting}
+            waiting, oldest = cursor.fetchone()
+        age = round((clock.now() - oldest).total_seconds()) if oldest else 0
+        state |= {"base": "ok", "courriels_en_attente": waiting, "attente_la_plus_longue_s": max(age, 0)}
     except (DatabaseError, InterfaceError):
         state["base"] = "injoignable"
     try:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 
+from django.conf import settings
 from django.db.models import Max, Min, Q
 
 from accounts import credentials
@@ -27,7 +28,7 @@ from migration.cutover import Result
 from migration.models import Batch, Campaign, Mailing, Move
 
 BY = "rejeu"
-STUCK_SECONDS = 120  # without one mail leaving, somebody must look
+STUCK_SECONDS = 120  # without one mail leaving, somebody must look; but first what a dead worker held is freed
 MORNING_AFTER = 2  # hour of the night when ETNIC's results come back
 
 
@@ -160,7 +161,7 @@ class _Walk:
             waited = True
             if (mails, passwords) != before:
                 before, last_change = (mails, passwords), now
-            if now - last_change > STUCK_SECONDS:
+            if now - last_change > max(STUCK_SECONDS, 30 + settings.MAIL_LEASE_SECONDS):
                 raise Refusal(self._why_stuck(mails, passwords))
             if now - rung > 5:  # a bell may have been lost: beat would ring again
                 rung = now

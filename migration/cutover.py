@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.addresses import parse
 from accounts.models import Mailbox
@@ -104,8 +105,10 @@ def _record_one(result: Result, report: Report, *, by: str, at: datetime, signed
             why = result.detail or "cause non précisée"
             move.move_to(Move.Status.FAILED, by=by, at=at, note=why, failure=why)
         return
-    delivered = facts_at(mailbox, at).delivered
-    missing = [f"mail {step}" for step in (Mailing.Step.CREDENTIALS, Mailing.Step.CLOSING) if step not in delivered]
+    missing = [] if Mailing.Step.CREDENTIALS in facts_at(mailbox, at).delivered else ["mail 2"]
+    this_night = move.mailings.filter(step=Mailing.Step.CLOSING, mail__sent_at__lte=at)  # not a former night's
+    if not this_night.filter(Q(mail__bounced_at=None) | Q(mail__bounced_at__gt=at)).exists():
+        missing.append("mail 4")
     if missing and not signed:
         raise Refusal(f"{' et '.join(missing)} n'est pas parti : migration refusée sans dérogation signée.")
     report.migrated += 1

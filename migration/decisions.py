@@ -21,8 +21,9 @@ LIVE_BATCH = {Batch.Status.APPROVED, Batch.Status.PAUSED}
 
 @transaction.atomic
 def pause(batch: Batch, *, by: str, at: datetime, note: str) -> None:
-    """Nothing more is queued; what Exchange already has goes on. `sequence.approve` starts it again."""
+    """Nothing more leaves but what a worker has already taken. `sequence.approve` starts it again."""
     batch.move_to(Batch.Status.PAUSED, by=by, at=at, note=note)
+    sequence.take_back(batch)
 
 
 @transaction.atomic

@@ -57,6 +57,17 @@ class MigrationMail(Mail):
         return mails
 
     @classmethod
+    def overtaken(cls, mails: Sequence[OutgoingMail], *, at: datetime) -> dict[int, str]:
+        """A mail that was on its way when its batch was cancelled, or its night recorded, does not leave later."""
+        foreseen = Mailing.objects.filter(
+            pk__in=[mail.object_id for mail in mails], move__status=Move.Status.PLANNED
+        ).exclude(move__batch__status=Batch.Status.CANCELLED)
+        still = set(foreseen.values_list("pk", flat=True))
+        return {
+            mail.pk: "Cette boîte n'est plus dans un lot en cours." for mail in mails if mail.object_id not in still
+        }
+
+    @classmethod
     def prepare(cls, mails: Sequence[Self], *, at: datetime) -> None:
         """Read once for all of them what the texts need: the contacts of the day (S1 §9)."""
         contacts = {"sgne": contact_of(Contact.Team.SGNE, at), "etnic": contact_of(Contact.Team.ETNIC, at)}
@@ -80,6 +91,18 @@ class SecretMail(MigrationMail):
 
     sensitive = True
     credential: Credential | None = None
+
+    @classmethod
+    def overtaken(cls, mails: Sequence[OutgoingMail], *, at: datetime) -> dict[int, str]:
+        """Nor does a draft that still waits in Exchange with a password that was replaced since."""
+        found = super().overtaken(mails, at=at)
+        drafted = {mail.object_id: mail for mail in mails if mail.ews_id}
+        newer = Credential.objects.filter(mailbox__moves__mailings__in=drafted, superseded_at=None)
+        for mailing_id, issued_at in newer.values_list("mailbox__moves__mailings", "issued_at"):
+            mail = drafted.get(mailing_id)
+            if mail and issued_at > mail.queued_at:
+                found[mail.pk] = "Le mot de passe a changé depuis que ce mail attend : renvoyez-le."
+        return found
 
     @classmethod
     def prepare(cls, mails: Sequence[Self], *, at: datetime) -> None:
@@ -110,7 +133,7 @@ class NewPassword(SecretMail):
         credential = self.credential
         if credential is None or credential.destroyed_at or credential.applied_at is None:
             raise Withdrawn("Aucun mot de passe en vigueur dans l'annuaire pour cette boîte.")
-        return super().context(at=at) | {"password": credentials.reveal(credential).reveal()}
+        return super().context(at=at) | {"password": credentials.reveal(credential)}
 
 
 class Confirmation(MigrationMail):
@@ -143,7 +166,7 @@ class Closing(SecretMail):
         if credential and credential.purpose == Credential.Purpose.RESET:
             changed_on = brussels_date(credential.issued_at)
         elif credential and not credential.destroyed_at:
-            password = credentials.reveal(credential).reveal()
+            password = credentials.reveal(credential)
         return super().context(at=at) | {"password": password, "changed_on": changed_on}
 
     @classmethod

@@ -154,6 +154,7 @@ def apply(campaign: Campaign, *, at: datetime) -> Plan:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PLAN_LOCK])
     if not campaign.pk:
         campaign.save()
+    list(campaign.batches.select_for_update(of=("self",)).order_by("pk"))  # a mail being queued is then seen, or waits
     plan = propose(campaign, at=at)
     untouched = campaign.batches.exclude(pk__in=touched(campaign.batches.all()).values("pk")).exclude(
         status=Batch.Status.CANCELLED

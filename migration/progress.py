@@ -3,11 +3,11 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Q
 
-from accounts.models import Credential
 from bma_portal.mail.models import OutgoingMail
 from migration.models import Mailing, Move
+from migration.sequence import went_wrong
 
 
 @dataclass
@@ -23,15 +23,11 @@ class Tally:
 
 
 def tallies(batch_ids: Collection[int]) -> dict[int, Tally]:
-    """By batch. `bad` follows the rule of `sequence.bad_moves`; a test holds the two together."""
+    """By batch; `bad` by the rule that suspends it."""
     found = {pk: Tally() for pk in batch_ids}
-    wrong_mail = OutgoingMail.objects.filter(mailing__move=OuterRef("pk")).filter(
-        Q(status__in=[OutgoingMail.Status.FAILED, OutgoingMail.Status.CANCELLED]) | Q(bounced_at__isnull=False)
-    )
-    refused = Credential.objects.filter(mailbox=OuterRef("mailbox"), refused_at__isnull=False, superseded_at=None)
     moves = (
         Move.objects.filter(batch__in=found)
-        .annotate(is_bad=Exists(wrong_mail) | Exists(refused))
+        .annotate(is_bad=went_wrong())
         .order_by()
         .values("batch")
         .annotate(

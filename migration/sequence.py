@@ -36,13 +36,14 @@ def advance(*, at: datetime) -> int:
     Idempotent: the same moment again queues nothing more.
     """
     queued = 0
+    for campaign in Campaign.objects.all():
+        destroy_old_secrets(campaign, at=at)
     for campaign in Campaign.objects.filter(batches__status=Batch.Status.APPROVED).distinct():
         hold_what_is_too_late(campaign, at=at)
         pause_bad_batches(campaign, at=at)
         issue_passwords(campaign, at=at)
         for step in Step.values:
             queued += queue_step(campaign, step, at=at)
-        destroy_old_secrets(campaign, at=at)
         finish_batches(campaign, at=at)
     if credentials.pending().exists():
         accounts_tasks.ring()
@@ -63,16 +64,13 @@ def open_mailings(campaign: Campaign, step: int, *, at: datetime) -> QuerySet[Ma
     )
 
 
-def delivered_before(step: int, *, at: datetime, latest: datetime | None = None) -> Exists:
-    """Mail `step` of the same mailbox was accepted (by `latest`), in this batch or an earlier one, and stayed."""
-    return Exists(
-        OutgoingMail.objects.filter(
-            mailing__move__mailbox=OuterRef("move__mailbox"),
-            mailing__step=step,
-            sent_at__lte=latest or at,
-            bounced_at=None,
-        )
-    )
+def delivered_before(step: int, *, at: datetime, latest: datetime | None = None) -> Q:
+    """Mail `step` was accepted (by `latest`) and stayed: this batch's own or, where it has none, an earlier one's."""
+    accepted = OutgoingMail.objects.filter(mailing__step=step, sent_at__lte=latest or at, bounced_at=None)
+    own = Exists(accepted.filter(mailing__move=OuterRef("move")))
+    earlier = Exists(accepted.filter(mailing__move__mailbox=OuterRef("move__mailbox")))
+    repeated = Exists(Mailing.objects.filter(move=OuterRef("move"), step=step))
+    return Q(own) | (~Q(repeated) & Q(earlier))
 
 
 def ready(campaign: Campaign, step: int, *, at: datetime) -> QuerySet[Mailing]:
@@ -81,7 +79,7 @@ def ready(campaign: Campaign, step: int, *, at: datetime) -> QuerySet[Mailing]:
     if step == Step.CLOSING:
         if not _is_night(campaign, at):
             return mailings.none()
-        return mailings.filter(delivered_before(Step.CONFIRMATION, at=at))
+        return mailings.filter(delivered_before(Step.CREDENTIALS, at=at), delivered_before(Step.CONFIRMATION, at=at))
     if not desk_is_open(at):
         return mailings.none()
     if step == Step.CREDENTIALS:
@@ -106,14 +104,17 @@ def _is_night(campaign: Campaign, at: datetime) -> bool:
 
 
 def queue_step(campaign: Campaign, step: int, *, at: datetime) -> int:
-    """Queue the mails of one step, by chunks, each in one transaction with the fact that it is queued."""
+    """Queue the mails of one step, by chunks, each in one transaction with the fact that it is queued.
+
+    Their batches are locked too: whoever suspends, cancels or plans anew at the same time waits, and sees them queued.
+    """
     queued = 0
     mail_class = BY_STEP[step]
     while True:
         with transaction.atomic():
             mailings = list(
                 ready(campaign, step, at=at)
-                .select_for_update(of=("self",), skip_locked=True)
+                .select_for_update(of=("self", "move__batch"), skip_locked=True, no_key=True)
                 .select_related("move__mailbox__organisation", "move__batch__campaign")
                 .order_by("move__batch__number", "move__position")[:CHUNK]
             )
@@ -164,13 +165,33 @@ def _hold(pks: Iterable[int], why: str, *, at: datetime) -> None:
         log.warning("mails en attente de décision", extra={"nombre": held, "motif": why})
 
 
-def bad_moves(batch: Batch) -> QuerySet[Move]:
-    """Moves of which a mail failed or came back, or whose password the directory refused."""
+def went_wrong() -> Q:
+    """Of moves: a mail failed or came back, or the directory refused the password."""
     mails = OutgoingMail.objects.filter(mailing__move=OuterRef("pk")).filter(
         Q(status__in=[OutgoingMail.Status.FAILED, OutgoingMail.Status.CANCELLED]) | Q(bounced_at__isnull=False)
     )
     refused = Credential.objects.filter(mailbox=OuterRef("mailbox"), refused_at__isnull=False, superseded_at=None)
-    return batch.moves.filter(Exists(mails) | Exists(refused))
+    return Q(Exists(mails)) | Q(Exists(refused))
+
+
+def bad_moves(batch: Batch) -> QuerySet[Move]:
+    return batch.moves.filter(went_wrong())
+
+
+def take_back(batch: Batch) -> int:
+    """What is queued and no worker ever took is due again, as if it had not been queued. Returns how many mails.
+
+    Inside the transaction that suspends the batch. When it starts again they leave if they are still in time, and
+    wait for a decision if not. Those that a worker once took go on: Exchange may have them.
+    """
+    untaken = list(
+        OutgoingMail.objects.select_for_update(of=("self",), skip_locked=True)
+        .filter(mailing__move__batch=batch, status=OutgoingMail.Status.QUEUED, claimed_at=None)
+        .values_list("pk", flat=True)
+    )
+    Mailing.objects.filter(mail__in=untaken).update(mail=None)
+    OutgoingMail.objects.filter(pk__in=untaken).delete()
+    return len(untaken)
 
 
 def pause_bad_batches(campaign: Campaign, *, at: datetime) -> None:
@@ -180,7 +201,10 @@ def pause_bad_batches(campaign: Campaign, *, at: datetime) -> None:
         if bad <= batch.total * BAD_SHARE or bad <= batch.excused:
             continue
         with transaction.atomic():
+            if not _still_approved(batch):
+                continue
             batch.move_to(Batch.Status.PAUSED, by="portail", at=at, note=f"{bad} boîtes en échec sur {batch.total}")
+            take_back(batch)
             mail = BatchPaused(batch, bad=bad, total=batch.total, recipient=settings.EXCHANGE_SGNE_ADDRESS, at=at)
             mail.row(at=at).save(force_insert=True)
             mail_tasks.ring(mail.sender)
@@ -190,8 +214,17 @@ def finish_batches(campaign: Campaign, *, at: datetime) -> None:
     """A batch is over once each of its boxes has its result."""
     open_moves = Move.objects.live().filter(batch=OuterRef("pk"))
     for batch in campaign.batches.filter(status=Batch.Status.APPROVED).filter(~Exists(open_moves)):
-        if batch.moves.exists():
-            batch.move_to(Batch.Status.FINISHED, by="portail", at=at)
+        with transaction.atomic():
+            if batch.moves.exists() and _still_approved(batch):
+                batch.move_to(Batch.Status.FINISHED, by="portail", at=at)
+
+
+def _still_approved(batch: Batch) -> bool:
+    """Lock that batch. False if a second beat (or a person) has just moved it: there is nothing more to do then."""
+    locked = Batch.objects.select_for_update(of=("self",), skip_locked=True).filter(
+        pk=batch.pk, status=Batch.Status.APPROVED
+    )
+    return locked.first() is not None
 
 
 def destroy_old_secrets(campaign: Campaign, *, at: datetime) -> int:

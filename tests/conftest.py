@@ -34,6 +34,11 @@ def browser_type_launch_args(browser_type_launch_args: dict) -> dict:
     return {**browser_type_launch_args, "executable_path": program, "args": quiet}
 
 
+@pytest.fixture(autouse=True)
+def what_migrations_wrote(django_db_serialized_rollback: None) -> None:
+    """A test that empties the tables leaves to the next one what the migrations put there: contacts, roles."""
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo

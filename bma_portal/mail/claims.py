@@ -18,6 +18,7 @@ from bma_portal.verdicts import Outcome
 
 Status = OutgoingMail.Status
 ATTEMPTS_MAX = 48  # many short tries rather than a few long ones, then a person
+MOST_COUNTED = 1000  # a mail in doubt is asked about for as long as it takes; its count stays small
 
 
 @dataclass
@@ -154,7 +155,7 @@ def record_end(held: Claim, pks: Sequence[int], status: str, outcome: Outcome) -
 
 def postpone(held: Claim, mail: OutgoingMail, outcome: Outcome, *, doubt: bool) -> None:
     """Back to the queue, or (`doubt`) kept as being sent until Exchange has been asked; in both cases not at once."""
-    attempts = mail.attempts + (0 if outcome.wide else 1)
+    attempts = min(mail.attempts + (0 if outcome.wide else 1), MOST_COUNTED)
     if attempts >= ATTEMPTS_MAX and not doubt:
         reason = f"Abandonné après {attempts} essais. {outcome.reason}"
         return record_end(held, [mail.pk], Status.FAILED, Outcome(outcome.verdict, outcome.code, reason))

@@ -8,10 +8,13 @@ from functools import lru_cache
 from typing import Any, ClassVar, Self
 from uuid import UUID, uuid4
 
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import Error as AnyDatabaseError
 from django.template.loader import get_template
 
 from bma_portal import vault
 from bma_portal.mail.models import OutgoingMail, Sender
+from bma_portal.secret import leaving_no_trace
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +97,11 @@ class Mail:
         raise NotImplementedError
 
     @classmethod
+    def overtaken(cls, mails: Sequence[OutgoingMail], *, at: datetime) -> dict[int, str]:
+        """Asked just before sending: by row id, why a mail must not leave any more, its body being stored or not."""
+        return {}
+
+    @classmethod
     def accepted(cls, mails: Sequence[OutgoingMail], *, at: datetime) -> None:
         """Called in the transaction that records these mails as sent."""
 
@@ -133,47 +141,58 @@ def letters(rows: Sequence[OutgoingMail], *, at: datetime) -> dict[int, Letter |
     Raises VaultError if the vault's keys are not the right ones: then nothing must leave. One altered secret, or
     one text that cannot be made, gives Unsendable for its own mail only.
     """
-    secret_ids: dict[str, list[int]] = {}
+    by_kind: dict[str, list[OutgoingMail]] = {}
     for row in rows:
-        if row.sensitive:
-            secret_ids.setdefault(row.kind, []).append(row.object_id or 0)
-    loaded = {kind: KINDS[kind].load(ids, at=at) for kind, ids in secret_ids.items()}
+        by_kind.setdefault(row.kind, []).append(row)
     result: dict[int, Letter | Withdrawn | Unsendable] = {}
-    with_files = {r.pk for r in rows if r.kind == "plain"}
+    loaded: dict[str, dict[int, Mail]] = {}
+    for kind, of_kind in by_kind.items():
+        if kind in KINDS:
+            result |= {pk: Withdrawn(why) for pk, why in KINDS[kind].overtaken(of_kind, at=at).items()}
+        secret_ids = [row.object_id or 0 for row in of_kind if row.sensitive and row.pk not in result]
+        if secret_ids:
+            loaded[kind] = KINDS[kind].load(secret_ids, at=at)
     for row in rows:
-        text, html = row.text, row.html
-        if row.sensitive:
-            mail = loaded[row.kind].get(row.object_id or 0)
-            try:
-                if mail is None:
-                    raise Withdrawn("L'objet de ce courriel n'existe plus.")
-                text, html = mail.render(at=at)
-            except Withdrawn as reason:
-                result[row.pk] = reason
-                continue
-            except vault.VaultError:
-                vault.verify()  # raises if it is the key that is wrong, and not this one row
-                log.error("secret altéré", extra={"id": row.pk, "code": "VaultError"})
-                result[row.pk] = Unsendable("Le secret de ce courriel a été modifié : il ne s'ouvre plus.")
-                continue
-            except Exception as error:
-                log.exception("texte impossible", extra={"id": row.pk, "code": type(error).__name__})
-                result[row.pk] = Unsendable("Le texte de ce courriel n'a pas pu être composé.")
-                continue
-        files = [(f.name, bytes(f.content), f.mimetype) for f in row.attachments.all()] if row.pk in with_files else []
-        result[row.pk] = Letter(
-            uuid=row.uuid,
-            message_id=row.message_id,
-            sender=Sender(row.sender),
-            to=row.to,
-            cc=row.cc,
-            bcc=row.bcc,
-            reply_to=row.reply_to,
-            subject=row.subject,
-            text=text,
-            html=html,
-            headers=row.headers,
-            attachments=files,
-            keep_copy=not row.sensitive,
-        )
+        if row.pk in result:
+            continue
+        try:
+            with leaving_no_trace():
+                result[row.pk] = _letter(row, loaded.get(row.kind, {}), at=at)
+        except Withdrawn as reason:
+            result[row.pk] = reason
+        except vault.VaultError as error:
+            vault.verify(after=error)  # raises if it is the key that is wrong or gone, and not this one row
+            log.error("secret altéré", extra={"id": row.pk, "code": "VaultError"})
+            result[row.pk] = Unsendable("Le secret de ce courriel a été modifié : il ne s'ouvre plus.")
+        except (AnyDatabaseError, SoftTimeLimitExceeded):
+            raise  # the database is away, or the task ran out of time: no mail is at fault
+        except Exception as error:
+            log.exception("texte impossible", extra={"id": row.pk, "code": type(error).__name__})
+            result[row.pk] = Unsendable("Le texte de ce courriel n'a pas pu être composé.")
     return result
+
+
+def _letter(row: OutgoingMail, loaded: dict[int, Mail], *, at: datetime) -> Letter:
+    """One letter. Call it where nothing is left of an exception: its bodies may hold a clear secret."""
+    text, html = row.text, row.html
+    if row.sensitive:
+        mail = loaded.get(row.object_id or 0)
+        if mail is None:
+            raise Withdrawn("L'objet de ce courriel n'existe plus.")
+        text, html = mail.render(at=at)
+    files = [(f.name, bytes(f.content), f.mimetype) for f in row.attachments.all()] if row.kind == "plain" else []
+    return Letter(
+        uuid=row.uuid,
+        message_id=row.message_id,
+        sender=Sender(row.sender),
+        to=row.to,
+        cc=row.cc,
+        bcc=row.bcc,
+        reply_to=row.reply_to,
+        subject=row.subject,
+        text=text,
+        html=html,
+        headers=row.headers,
+        attachments=files,
+        keep_copy=not row.sensitive,
+    )

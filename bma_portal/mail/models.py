@@ -19,6 +19,7 @@ class OutgoingMail(models.Model):
 
     `queued_at` and `sent_at` are business time; `not_before` and `claimed_at` are the database's clock: for a queued
     mail, when it may be tried again; for one being sent, when its claim is too old and Exchange must be asked.
+    Without `claimed_at` no worker ever took it: Exchange cannot have heard of it.
     A sensitive mail has no body here: it is rendered in the sending process and stored nowhere.
     """
 

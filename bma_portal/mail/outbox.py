@@ -19,6 +19,7 @@ from bma_portal.mail import claims
 from bma_portal.mail.claims import FREE, Claim
 from bma_portal.mail.compose import KINDS, Letter, Unsendable, Withdrawn, letters
 from bma_portal.mail.models import OutgoingMail, Sender
+from bma_portal.secret import leaving_no_trace
 from bma_portal.vault import VaultError
 from bma_portal.verdicts import Outcome, Verdict
 
@@ -52,7 +53,10 @@ class Transport(Protocol):
         """Delete drafts for good, as far as Exchange answers."""
 
     def stray_drafts(self, sender: str) -> dict[str, RemoteId]:
-        """The drafts that carry one of our keys, by that key; empty if Exchange does not answer."""
+        """The drafts that carry one of our keys, by that key; empty if Exchange does not answer.
+
+        Not those that Exchange accepted and keeps there until it may send them: deleted, they would be lost.
+        """
 
 
 @lru_cache(maxsize=2)
@@ -135,7 +139,8 @@ def tidy_drafts(sender: str) -> int:
 def deliver(held: Claim) -> None:
     """Carry one claim to its end: ask if in doubt, make drafts, keep their ids, send by id, record."""
     at = clock.now()
-    stop_at = time.monotonic() + settings.MAIL_LEASE_SECONDS / 2  # half the lease is left for the last call
+    # Half the lease is left for the last call, and a task ends well before Celery's limit.
+    stop_at = time.monotonic() + min(settings.MAIL_LEASE_SECONDS / 2, settings.MAIL_DRAIN_SECONDS)
     door = transport()
     run = _Run(held, at)
     todo = {mail.pk: mail for mail in held.mails}
@@ -146,7 +151,11 @@ def deliver(held: Claim) -> None:
             if isinstance(found, Gone):
                 run.sent[pk] = found.proof
             elif isinstance(found, Outcome):
+                # That Exchange could not be asked is not the mail's fault: a real try is left to it.
+                todo[pk].attempts = min(todo[pk].attempts, claims.ATTEMPTS_MAX - 2)
                 run.settle(todo[pk], found, doubt=True)
+            elif todo[pk].attempts >= claims.ATTEMPTS_MAX:
+                run.give_up(todo[pk], found)
             else:
                 run.ready[pk] = todo[pk]
                 if found:
@@ -157,7 +166,8 @@ def deliver(held: Claim) -> None:
 
     composed = _compose(run, at=at)
     if composed:
-        _draft(run, composed, door)
+        with leaving_no_trace():
+            _draft(run, composed, door)
         for pk, mail in list(run.ready.items()):
             if run.stopped or time.monotonic() > stop_at:
                 break
@@ -183,6 +193,12 @@ class _Run:
         self.refusal: Outcome | None = None
         self.block: Outcome | None = None
         self.stopped = False
+
+    def give_up(self, mail: OutgoingMail, draft: RemoteId | None) -> None:
+        """Exchange says that it did not leave, and it was tried often enough: a person must look."""
+        mail.ews_id, mail.ews_changekey = draft or ("", "")
+        reason = f"Abandonné après {mail.attempts} essais. {mail.last_error}"
+        self.ended.append((mail, Status.FAILED, Outcome(Verdict.PERMANENT, mail.last_code, reason)))
 
     def settle(self, mail: OutgoingMail, outcome: Outcome, *, doubt: bool) -> None:
         """File one answer that is not a success."""

@@ -52,7 +52,6 @@ def requeue(mail_ids: Sequence[int], *, by: str, at: datetime) -> Requeued:
     OutgoingMail.objects.filter(pk__in=[mail.pk for mail in going]).update(
         status=Status.QUEUED,
         claim=None,
-        claimed_at=None,
         not_before=None,
         attempts=0,
         ews_id="",

@@ -211,6 +211,7 @@ DIRECTORY_URL = env.str("DIRECTORY_URL", default="")
 DIRECTORY_BACKEND = env.str("DIRECTORY_BACKEND", default="")
 DIRECTORY_TIMEOUT = (3, 10)
 DIRECTORY_WAIT_MAX_SECONDS = 900
+DIRECTORY_LEASE_SECONDS = 120  # passwords claimed longer ago than this belong to a dead worker
 
 
 def is_loopback(url: str) -> bool:

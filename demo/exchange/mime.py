@@ -26,7 +26,7 @@ def read_mime(mail: Mail, encoded: str) -> None:
     try:
         mail.mime = base64.b64decode(encoded, validate=False)
         message = message_from_bytes(mail.mime, policy=policy.default)
-        mail.subject = str(message.get("Subject", ""))
+        mail.subject = str(message.get("Subject", "")).strip()  # a folded one begins with a space
         mail.message_id = str(message.get("Message-ID", "")).strip()
         mail.in_reply_to = str(message.get("In-Reply-To", ""))
         mail.references = str(message.get("References", ""))

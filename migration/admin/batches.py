@@ -65,8 +65,8 @@ DECISIONS = {
     ),
     "suspendre": Decision(
         label="Suspendre",
-        question="Plus aucun mail de ce lot ne sera mis en file. Ceux qui sont déjà en route arriveront. Vous pourrez "
-        "l’approuver de nouveau.",
+        question="Les mails de ce lot qui attendent leur tour ne partiront pas. Ceux qui sont déjà en route "
+        "arriveront. Vous pourrez l’approuver de nouveau.",
         done="Le {batch} est suspendu.",
         act=decisions.pause,
         statuses=frozenset({Status.APPROVED}),

@@ -48,6 +48,15 @@ def test_where_two_overlap_the_latest_wins_and_none_is_an_error():
         contact_of("etnic", AT)
 
 
+def test_a_gap_between_two_contacts_stops_nothing(caplog):
+    before = ContactFactory(valid_to=date(2024, 9, 1))
+    ContactFactory(valid_from=date(2024, 12, 1))
+    assert contact_of("sgne", AT) == before
+    assert "aucun contact valable" in caplog.text
+    Contact.objects.filter(pk=before.pk).delete()
+    assert contact_of("sgne", AT).valid_from == date(2024, 12, 1)
+
+
 @pytest.mark.parametrize("email", ["support@ethnic.be", "a@SUPPORT.Ethnic.BE"])
 def test_ethnic_be_is_refused_by_the_form_and_by_the_database(email):
     with pytest.raises(ValidationError, match="n’est pas un domaine"):

@@ -123,7 +123,7 @@ def test_a_missed_promise_is_written_as_such():
         Line("sans promesse", "3"),
     ]
     assert [line.verdict for line in lines] == ["MANQUÉ", "tenu", "tenu", "—"]
-    written = report.markdown(lines, postgres="18.1", seconds=12, command="python -m bench")
+    written = report.markdown(lines, postgres="18.1", seconds=12, command="python -m bench", load_before="0,3")
     assert "| débit | 0,75 | ≥ 0,80 | MANQUÉ |" in written
     assert "PostgreSQL 18.1" in written
     assert "3 répétitions, de 0,70 à 0,90" in written

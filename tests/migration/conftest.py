@@ -1,9 +1,11 @@
 from collections.abc import Callable
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Group
 from django.test import Client
 
+from accounts import roles
 from accounts.models import User
 from accounts.roles import AUDITOR, ETNIC, SGNE
 from bma_portal.mail.models import OutgoingMail
@@ -23,6 +25,9 @@ def person(db) -> Callable[[str], User]:
         if user is None:
             user = UserFactory(username=role, staff=True, is_superuser=role == "secours")
             if role in ROLES:
+                if not Group.objects.exists():  # emptied by a test that commits
+                    for app in apps.get_app_configs():
+                        roles.install(app)
                 user.groups.add(Group.objects.get(name=ROLES[role]))
         return user
 

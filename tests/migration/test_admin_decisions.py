@@ -145,7 +145,7 @@ def test_the_page_of_a_batch_offers_what_may_be_decided(signed_in):
     assert signed_in("auditeur").get(url).context["decisions"] == []
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_twenty_people_approve_the_same_batch_at_once_and_one_wins(signed_in):
     batch = BatchFactory(status=Status.DRAFT)
     client = signed_in("sgne")

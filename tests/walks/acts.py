@@ -5,7 +5,7 @@ The walks' own process never opens the database through Django, so that the serv
 
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import django
 
@@ -63,12 +63,39 @@ def register(establishments: str, pos: str) -> None:
             Mailbox.objects.create(organisation=unit, address=f"{kind}{fase:06d}@adm.cfwb.be")
 
 
+def campaign(po_weeks: str = "1", ec_weeks: str = "2") -> None:
+    """The campaign of 2024 in fewer batches: a replay of it has fewer moments."""
+    from migration.campaigns import AUTUMN_2024
+    from migration.models import Campaign
+
+    facts = dict(AUTUMN_2024)
+    for kind, weeks in (("po", po_weeks), ("ec", ec_weeks)):
+        facts[f"{kind}_first_mail_to"] = facts[f"{kind}_first_mail_from"] + timedelta(weeks=int(weeks) - 1)
+    Campaign.objects.create(slug="2024", **facts)
+
+
 def secrets() -> None:
     """How many passwords are still sealed, and how many certificates of destruction there are."""
     from accounts.models import Credential
 
     destroyed = Credential.objects.filter(destroyed_at__isnull=False).count()
     json.dump({"sealed": Credential.objects.live().count(), "destroyed": destroyed}, sys.stdout)
+
+
+def directory_agrees() -> None:
+    """How many mailboxes open with the password that is sealed for them."""
+    from urllib.parse import urlsplit
+
+    from django.conf import settings
+
+    from accounts import credentials
+    from accounts.models import Credential
+    from demo.exchange.control import StandIn
+
+    address = urlsplit(settings.EXCHANGE_URL)
+    directory = StandIn.at(f"{address.scheme}://{address.netloc}")
+    rows = Credential.objects.live().select_related("mailbox")
+    sys.stdout.write(str(sum(directory.verify(row.mailbox.address, credentials.reveal(row).reveal()) for row in rows)))
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import psycopg2
@@ -19,6 +21,7 @@ from demo.processes import die_with_parent
 ROOT = Path(__file__).resolve().parents[2]
 LEASE = 3
 PATIENCE = 90
+PASSWORD = re.compile(r"(?<![\w-])\w{4}(?:-\w{4}){3}(?![\w-])", re.ASCII)
 
 
 class Theatre:
@@ -34,6 +37,7 @@ class Theatre:
             "EXCHANGE_URL": exchange.ews,
             "DIRECTORY_BACKEND": "demo.directory.TwinDirectory",
             "MAIL_LEASE_SECONDS": str(LEASE),
+            "DIRECTORY_LEASE_SECONDS": str(LEASE),
             "BMA_VAR": str(folder / "var"),
         }
 
@@ -79,6 +83,26 @@ class Theatre:
             check=True,
         )
 
+    def twice_at_once(self, *arguments: str) -> list[subprocess.CompletedProcess]:
+        """The same command by two people in the same second."""
+        both = [
+            subprocess.Popen(
+                [sys.executable, "manage.py", *arguments],
+                cwd=ROOT, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )
+            for _ in range(2)
+        ]  # fmt: skip
+        ends = [(one, *one.communicate(timeout=PATIENCE)) for one in both]
+        return [subprocess.CompletedProcess(one.args, one.returncode, out, errors) for one, out, errors in ends]
+
+    def set_clock(self, at: datetime) -> None:
+        """For every process, until the walk ends."""
+        self.ask(
+            """INSERT INTO bma_portal_replayclock (id, at, expires_at) VALUES (1, %s, 'infinity')
+               ON CONFLICT (id) DO UPDATE SET at = excluded.at RETURNING id""",
+            at,
+        )
+
     def close(self) -> None:
         for process in list(self.troupe):
             self.kill(process)
@@ -121,6 +145,11 @@ class Theatre:
                 raise AssertionError(f"en vain : {what} ; {self.statuses()} ; {log}")
             time.sleep(0.05)
 
+    def wait_ready(self, workers: int = 1) -> None:
+        """A replay starts workers of its own if none answers."""
+        log = self.folder / "troupe.log"
+        self.wait(lambda: log.read_text().count(" ready.") >= workers, "ouvriers prêts")
+
     def wait_sent(self, count: int) -> None:
         self.wait(lambda: self.exchange.counts()["delivered"] >= count, f"{count} courriels remis")
 
@@ -144,6 +173,27 @@ class Theatre:
         self.act("resume")  # a busy account may still be told to wait
         self.act("tidy")
         assert self.exchange.counts()["drafts"] == 0
+
+    def passwords(self, step: int) -> dict[str, str]:
+        """By address, the password that mail `step` (2 or 4) tells its holder."""
+        sent = self.ask(
+            """SELECT mail.uuid::text, mail."to"[1] FROM migration_mailing JOIN mail_outgoingmail AS mail
+               ON mail.id = mail_id WHERE step = %s AND mail.status = 'sent'""",
+            step,
+        )
+        told = {}
+        for key, address in sent:
+            texts = [mail["text"] for mail in self.exchange.mailbox(address)["mails"] if mail["key"] == key]
+            (told[address],) = PASSWORD.findall(*texts)
+        return told
+
+    def assert_passwords_kept(self, boxes: int) -> None:
+        """Mail 2 = the directory = mail 4, for each box; no secret is left, a certificate of each destruction is."""
+        told = self.passwords(2)
+        assert len(set(told.values())) == len(told) == boxes
+        assert all(self.exchange.verify(address, password) for address, password in told.items())
+        assert self.passwords(4) == told
+        assert json.loads(self.act("secrets")) == {"sealed": 0, "destroyed": boxes}
 
     def replay(self, first: str = "2024-10-07", last: str = "2025-01-05") -> subprocess.Popen:
         return subprocess.Popen(

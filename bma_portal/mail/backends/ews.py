@@ -35,6 +35,8 @@ logging.getLogger("exchangelib").setLevel(logging.WARNING)
 logging.getLogger("exchangelib.util").setLevel(logging.CRITICAL)
 
 PROPERTY_SET = "4f2a7c1e-6b0d-4c55-9a3e-2d8f51b7c9e4"  # ours, for the key that lets us find a mail again
+# What exchangelib stumbles over in an answer that it did not expect: as doubtful as no answer at all.
+UNREADABLE = (AttributeError, LookupError, SyntaxError, TypeError, ValueError)
 ADMINISTRATION_DOMAIN = "@adm.cfwb.be"
 
 
@@ -176,6 +178,8 @@ class ExchangeTransport:
                 send_meeting_invitations=SEND_TO_NONE,
             )
             if isinstance(results, Outcome):
+                if results.verdict is Verdict.PERMANENT and len(items) > 1:  # one of them is at fault: which one?
+                    return self._one_by_one(sender, items)
                 results = [results] * len(messages)
             elif len(results) != len(messages):
                 short = Outcome(Verdict.AMBIGUOUS, "short-answer", "Exchange n'a pas répondu pour chaque courriel.")
@@ -183,6 +187,17 @@ class ExchangeTransport:
             for (n, _), result in zip(messages, results, strict=True):
                 answers[n] = result if isinstance(result, Outcome) else (result.id, result.changekey)
         return [answers[n] for n in range(len(items))]
+
+    def _one_by_one(self, sender: str, items: list[Letter]) -> list[RemoteId | Outcome]:
+        """A request each; once Exchange does not answer well, the rest is answered alike and not asked."""
+        answers: list[RemoteId | Outcome] = []
+        for letter in items:
+            last = answers[-1] if answers else None
+            if isinstance(last, Outcome) and last.verdict is not Verdict.PERMANENT:
+                answers.append(last)
+            else:
+                answers += self.draft(sender, [letter])
+        return answers
 
     def _message(self, sender: str, letter: Letter) -> Message:
         return Message(
@@ -252,10 +267,12 @@ class ExchangeTransport:
 
     def stray_drafts(self, sender: str) -> dict[str, RemoteId]:
         box = folder(account(sender), Drafts)
-        answers = self._guard(lambda: list(box.filter(bma_key__exists=True).only("id", "changekey", "bma_key")[:200]))
+        wanted = box.filter(bma_key__exists=True).only("id", "changekey", "bma_key", "is_submitted")
+        answers = self._guard(lambda: list(wanted[:200]))
         if isinstance(answers, Outcome):
             return {}
-        return {str(item.bma_key): (item.id, item.changekey) for item in answers if not isinstance(item, Outcome)}
+        drafts = [item for item in answers if not isinstance(item, Outcome) and not item.is_submitted]
+        return {str(item.bma_key): (item.id, item.changekey) for item in drafts}
 
     def discard(self, sender: str, remotes: list[RemoteId]) -> None:
         self._call(
@@ -275,6 +292,6 @@ class ExchangeTransport:
         """Run one request; a fault of the whole request, or of one item, comes back classified."""
         try:
             answers = call()
-        except (EWSError, TransportError, requests.RequestException, OSError) as error:
+        except (EWSError, TransportError, requests.RequestException, OSError, *UNREADABLE) as error:
             return classify(error)
         return [classify(answer) if isinstance(answer, Exception) else answer for answer in answers]

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from django.db import transaction
+
 from bma_portal import clock
 from bma_portal.commands import PortalCommand, Refus
 from migration import planning, sequence
-from migration.campaigns import default_campaign
+from migration.campaigns import default_campaign, saved_campaign
 from migration.models import Batch
 from migration.planning import PlannedBatch
 
@@ -31,13 +33,14 @@ class Command(PortalCommand):
         if approve and not wet:
             raise Refus("--approve ne va qu’avec --wet-run.", returncode=2)
         at = options["at"] or clock.now()
-        campaign = default_campaign()
-        plan = planning.apply(campaign, at=at) if wet else planning.propose(campaign, at=at)
         approved = 0
-        if approve:
-            for batch in campaign.batches.filter(status=Batch.Status.DRAFT):
-                sequence.approve(batch, by=WHO, at=at)
-                approved += 1
+        with transaction.atomic():  # the plan's lock is held until the approvals are written
+            campaign = saved_campaign() if wet else default_campaign()
+            plan = planning.apply(campaign, at=at) if wet else planning.propose(campaign, at=at)
+            if approve:
+                for batch in campaign.batches.filter(status=Batch.Status.DRAFT):
+                    sequence.approve(batch, by=WHO, at=at)
+                    approved += 1
         if options["json"]:
             self.write_json(
                 {
