@@ -72,6 +72,14 @@ def renew(mailbox: Mailbox, *, at: datetime) -> Credential:
         return row
 
 
+def give_up_refused(mailbox: Mailbox, *, at: datetime) -> bool:
+    """Put aside the password that the directory refused, so that another is made. True if there was one."""
+    refused = Credential.objects.filter(mailbox=mailbox, refused_at__isnull=False, superseded_at=None)
+    pks = list(refused.values_list("pk", flat=True))
+    destroy(refused, why="refusé par l'annuaire", at=at)
+    return bool(Credential.objects.filter(pk__in=pks).update(superseded_at=at))
+
+
 def reveal(credential: Credential) -> Secret:
     """The clear text, for a draft being made or the directory. Raises VaultError."""
     return vault.unseal(credential.sealed, bound_to=credential.bound_to)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from accounts import credentials
 from bma_portal.clock import brussels, brussels_date
 from bma_portal.errors import Refusal
 from bma_portal.mail import requeue
@@ -86,6 +87,8 @@ def send_despite_delay(mailing_ids: Sequence[int], *, by: str, at: datetime) -> 
         elif move.status != Move.Status.PLANNED or move.batch.status not in LIVE_BATCH:
             why = "cette boîte n’est plus dans un lot en cours."
         else:
+            if mailing.step == Step.CREDENTIALS:
+                credentials.give_up_refused(move.mailbox, at=at)  # else it would wait for ever: another will be made
             due_at = next_moment(move.batch.campaign, at)
             Mailing.objects.filter(pk=mailing.pk).update(held_at=None, held_why="", due_at=due_at)
             StateChange.objects.create(

@@ -9,8 +9,9 @@ from accounts.models import Credential
 from bma_portal.clock import brussels
 from bma_portal.errors import Refusal
 from bma_portal.mail.models import OutgoingMail
+from bma_portal.verdicts import Outcome, Verdict
 from demo.directory import MemoryDirectory
-from migration import planning, sequence
+from migration import decisions, planning, sequence
 from migration.campaigns import default_campaign
 from migration.models import Batch, Mailing, Move
 from tests.factories import MailboxFactory
@@ -234,3 +235,22 @@ def test_a_night_with_a_change_of_clocks_is_one_night(batch, night):
         queued += sequence.advance(at=at)
         at += timedelta(minutes=15)
     assert queued == 8
+
+
+def test_a_refused_password_has_a_way_out(batch, directory):
+    """The directory refused one box's password: its mail 2 waits, a person decides, another password is made."""
+    live_through(date(2024, 10, 13))
+    day = date(2024, 10, 14)
+    sequence.advance(at=brussels(day, 9))
+    directory.answers.append(Outcome(Verdict.PERMANENT, "refused", "L'annuaire refuse ce mot de passe."))
+    credentials.set_passwords(at=brussels(day, 9))
+    Batch.objects.update(excused=1)
+    assert sequence.advance(at=brussels(day, 9)) == 7
+    late = brussels(date(2024, 10, 18), 9)
+    sequence.advance(at=late)
+    held = Mailing.objects.get(step=2, held_at__isnull=False)
+    assert decisions.send_despite_delay([held.pk], by="etnic", at=late).done == 1
+    sequence.advance(at=late)
+    credentials.set_passwords(at=late)
+    assert sequence.advance(at=late) == 1
+    assert Credential.objects.filter(mailbox=held.move.mailbox).count() == 2

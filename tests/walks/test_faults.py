@@ -197,7 +197,7 @@ def test_a_worker_that_comes_back_after_its_lease_sends_nothing_twice(theatre: T
     theatre.assert_each_once_and_in_order()
 
 
-def test_a_person_empties_nothing_and_a_stray_draft_is_cleaned(theatre: Theatre) -> None:
+def test_a_draft_answered_after_the_lease_leaves_one_mail_and_no_stray(theatre: Theatre) -> None:
     """The draft was made, its answer lost for longer than the lease: another is adopted or made, one mail leaves."""
     theatre.exchange.faults([{"op": "CreateItem", "action": "delay", "ms": (LEASE + 2) * 1000, "times": 1}])
     theatre.act("queue", 20, 1)
