@@ -83,7 +83,7 @@ def main() -> int:
     choice.add_argument("--long", action="store_true", help="cinq répétitions, et une file de 16 000 courriels")
     options = parser.parse_args()
     name = "quick" if options.quick else "long" if options.long else "normal"
-    started = time.monotonic()
+    started, load = time.monotonic(), report.load()
 
     def say(step: str) -> None:
         print(f"[{time.monotonic() - started:4.0f} s] {step}", file=sys.stderr, flush=True)
@@ -104,7 +104,8 @@ def main() -> int:
     if name != "quick":
         command = "python -m bench" + (" --long" if name == "long" else "")
         report.RESULTS.write_text(
-            report.markdown(lines, postgres=version, seconds=seconds, command=command), encoding="utf-8"
+            report.markdown(lines, postgres=version, seconds=seconds, command=command, load_before=load),
+            encoding="utf-8",
         )
         print(f"\nÉcrit dans bench/{report.RESULTS.name}, en {seconds:.0f} s.")
     return 1 if any(line.kept is False for line in lines) else 0

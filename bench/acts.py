@@ -1,11 +1,11 @@
 """What one process of a measure does: `python -m bench.acts NAME ARG…`.
 
-It prepares itself, prints « ready », waits for a line, works, and prints what it found as one JSON object.
+It prepares itself, prints « ready », waits for a line, works, and prints what it found as one JSON object. Two that
+are compared may work in turns: each prints « turn » after a while, and waits to be told to go on.
 """
 
 import gc
 import json
-import os
 import resource
 import sys
 import time
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import django
 
@@ -20,10 +21,37 @@ SAMPLE = "Unité fictive"
 
 
 def wait_for_the_signal() -> None:
-    sys.stdout.write("ready\n")
+    _say("ready")
+
+
+def _say(word: str) -> None:
+    sys.stdout.write(f"{word}\n")
     sys.stdout.flush()
     if not sys.stdin.readline():
         raise SystemExit("nobody is there any more")
+
+
+class Turns:
+    """The time this process worked; with `seconds`, it gives way to the other one after about as long."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        wait_for_the_signal()
+        self.started = self.since = time.monotonic()
+        self.worked = 0.0
+
+    def over(self) -> bool:
+        return bool(self.seconds) and time.monotonic() - self.since >= self.seconds
+
+    def give_way(self) -> None:
+        self.worked += time.monotonic() - self.since
+        _say("turn")
+        self.since = time.monotonic()
+
+    def done(self) -> dict[str, Any]:
+        ended = time.monotonic()
+        worked = self.worked + ended - self.since
+        return {"started": self.started, "ended": ended, "worked": worked, "memory": peak_memory()}
 
 
 def peak_memory() -> int:
@@ -140,8 +168,9 @@ def ring(workers: str) -> dict[str, Any]:
     return {"rung": len(Sender.values)}
 
 
-def drain(first: str) -> dict[str, Any]:
-    """The task's own call, for the two senders in turn (`first` begins), until nothing is left."""
+def drain(first: str, turn: str = "0") -> dict[str, Any]:
+    """The task's own call, for the two senders one after the other (`first` begins), until nothing is left."""
+    from django.conf import settings
     from django.db import connection
 
     from bma_portal.mail import outbox
@@ -152,19 +181,19 @@ def drain(first: str) -> dict[str, Any]:
     for sender in senders:
         ews.account(sender)
     connection.ensure_connection()
-    wait_for_the_signal()
-    started = time.monotonic()
+    settings.MAIL_DRAIN_SECONDS = float(turn) or settings.MAIL_DRAIN_SECONDS
+    turns = Turns(float(turn))
     while True:
         for sender in senders:
             while outbox.drain(sender):
-                pass
+                if turns.seconds:
+                    turns.give_way()
         if not OutgoingMail.objects.filter(status__in=["queued", "sending"]).exists():
-            break
+            return turns.done()
         time.sleep(0.02)
-    return {"started": started, "ended": time.monotonic(), "memory": peak_memory(), "pid": os.getpid()}
 
 
-def raw() -> dict[str, Any]:
+def raw(turn: str = "0") -> dict[str, Any]:
     """The same mails by exchangelib alone: one process, the same chunks, no database once the rows are read."""
     from django.db import connection
 
@@ -177,17 +206,20 @@ def raw() -> dict[str, Any]:
     facts: dict[str, dict[int, Any]] = {}
     for kind in {row.kind for row in rows if row.sensitive}:
         facts[kind] = KINDS[kind].load([row.object_id for row in rows if row.kind == kind], at=at)
+    for row in rows:
+        row.uuid = uuid4()  # the other side uses those of the rows, on the same stand-in
     connection.close()
     sender = _RawSender()
     gc.collect()
     gc.freeze()  # what was read beforehand must not slow the collector: this is to be the limit
-    wait_for_the_signal()
-    started = time.monotonic()
+    turns = Turns(float(turn))
     with connection.execute_wrapper(_no_database):
         for name in dict.fromkeys(row.sender for row in rows):
             for chunk in _chunks([row for row in rows if row.sender == name]):
                 sender.send(name, [(row, *_bodies(row, facts, at)) for row in chunk])
-    return {"started": started, "ended": time.monotonic(), "memory": peak_memory(), "sent": sender.sent}
+                if turns.over():
+                    turns.give_way()
+    return turns.done()
 
 
 def _chunks(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
@@ -218,7 +250,6 @@ class _RawSender:
         from bma_portal.mail.backends.ews import address_of
         from bma_portal.mail.models import Sender
 
-        self.sent = 0
         config = Configuration(
             service_endpoint=settings.EXCHANGE_URL,
             credentials=Credentials(settings.EXCHANGE_USER, settings.EXCHANGE_PASSWORD),
@@ -268,7 +299,6 @@ class _RawSender:
             sent = list(SendItem(account=account).call(items=[(draft.id, draft.changekey)], saved_item_folder=copies))
             if sent != [True]:
                 raise RuntimeError(f"the raw side was refused: {sent}")
-            self.sent += 1
 
 
 def main(name: str, *arguments: str) -> None:

@@ -35,6 +35,7 @@ def ratio(what: str, ratios: Sequence[float], target: float, detail: str) -> Lin
     """The median of the repetitions against the least that is promised."""
     median = statistics.median(ratios)
     spread = f"{len(ratios)} répétitions, de {number(min(ratios))} à {number(max(ratios))}"
+    spread = spread if len(ratios) > 1 else "une seule répétition"
     return Line(what, number(median), f"≥ {number(target)}", median >= target, f"{detail} {spread}.")
 
 
@@ -58,19 +59,22 @@ HOW = """## Comment c’est mesuré
 
 - **Chaque résultat est un rapport** entre deux choses faites l’une après l’autre, plusieurs fois, sur les mêmes
   serveurs : une machine lente ou occupée ralentit les deux. On garde la médiane des rapports ; celui qui commence
-  change à chaque répétition, et si trois rapports s’écartent de plus de 15 %, on recommence, cinq fois au plus.
+  change à chaque répétition, et si trois rapports s’écartent de plus de 15 %, on recommence, cinq fois au plus, sans
+  regarder s’ils sont bons.
 - **Serveurs** : un PostgreSQL et un Valkey pour la mesure seule, réglés comme en production (chaque validation attend
-  le disque), et un seul processus de la doublure d’Exchange. Avant chaque répétition la base est une copie neuve d’une
-  base préparée, et la doublure est vidée.
+  le disque), et un seul processus de la doublure d’Exchange ; le portail a les réglages de ses tests
+  (`bma_portal.settings.test`) : morceaux de 50, bail de 300 s, de 3 s pour la mesure sous pannes. Avant chaque
+  répétition la base est une copie neuve d’une base préparée, et la doublure est vidée.
 - **Limite d’exchangelib** (`bench/acts.py`, `raw`) : un processus, exchangelib seul, les mêmes brouillons par 50
   (`CreateItem`, `SaveOnly`) puis `SendItem` par identifiant, courriel par courriel ; les lignes sont lues avant le
   départ, aucune requête à la base ensuite (elle serait refusée). Les deux côtés composent les mêmes courriels : une
   moitié de mails 1 (texte déjà composé), une moitié de mails 2 (mot de passe descellé et texte composé à l’envoi).
 - **Un ouvrier** : un processus simple qui appelle `outbox.drain`, comme la tâche Celery, jusqu’à ce que rien ne reste.
-  Le temps court du signal de départ à la dernière écriture. Après chaque répétition, le journal de la doublure doit
-  montrer chaque courriel une fois.
+  Il travaille à tour de rôle avec exchangelib seul, une seconde chacun, l’autre attendant ; on compare les temps de
+  travail des deux files entières. Après chaque répétition, le journal de la doublure doit montrer chaque courriel une
+  fois.
 - **50 ms de latence** : la doublure attend 50 ms avant chaque réponse ; un ouvrier, puis quatre, avec le même nombre
-  de courriels chacun ; on compare leurs débits.
+  de courriels chacun ; on compare leurs débits, du signal de départ à la fin du dernier.
 - **Mémoire** : le plus haut qu’ait atteint le processus qui envoie (`VmHWM`), d’un nombre de courriels à l’autre.
 - **Ordre** : plusieurs courriels en file par boîte, signés tour à tour par les deux expéditeurs, quatre ouvriers, des
   pannes au hasard (connexion coupée avant et après le travail, réponse tronquée, 503, serveur occupé, erreur bien que
@@ -78,8 +82,9 @@ HOW = """## Comment c’est mesuré
 - **Deux hôtes** : deux vrais ouvriers Celery de quatre processus sur la même file, sonnés comme le portal les sonne.
 - **Import** : le registre réel de 2023, lu et appliqué comme `import_fase --wet-run`, contre `COPY` du même fichier
   dans une table temporaire puis une fusion (`INSERT … SELECT … ON CONFLICT DO UPDATE`) dans des tables nues de même
-  forme, sans contrôle, sans clé étrangère, sans historique. « Rien n’est écrit » : aucune ligne n’a changé de place ni
-  de transaction, et PostgreSQL n’a pas donné de numéro à la nôtre.
+  forme, sans contrôle, sans clé étrangère, sans historique. Au registre inchangé, cette fusion réécrit chaque ligne ;
+  la mesure sans promesse compare avec une fusion qui laisse les lignes égales, comme nous. « Rien n’est écrit » :
+  aucune ligne n’a changé de place ni de transaction, et PostgreSQL n’a pas donné de numéro à la nôtre.
 """
 
 
@@ -95,13 +100,18 @@ def machine(postgres: str) -> str:
     )
 
 
-def markdown(lines: Sequence[Line], *, postgres: str, seconds: float, command: str) -> str:
+def load() -> str:
+    """How many processes wanted to run lately: those of others make ratios of several processes worse."""
+    return number(os.getloadavg()[0], 1)
+
+
+def markdown(lines: Sequence[Line], *, postgres: str, seconds: float, command: str, load_before: str) -> str:
     rows = "\n".join(f"| {x.what} | {x.figure} | {x.target} | {x.verdict} |" for x in lines)
     details = "\n".join(f"- **{x.what}** : {x.detail}" for x in lines if x.detail)
     return (
         "# Mesures\n\n"
         f"Écrit par `{command}` le {datetime.now(UTC):%d/%m/%Y} en {seconds:.0f} s : ne pas modifier à la main.\n\n"
-        f"Machine : {machine(postgres)}.\n\n"
+        f"Machine : {machine(postgres)} ; charge avant la mesure : {load_before}.\n\n"
         f"| Mesure | Résultat | Promis | Verdict |\n|---|---|---|---|\n{rows}\n\n"
         f"## Détails\n\n{details}\n\n{HOW}"
     )

