@@ -53,11 +53,16 @@ def issue(mailboxes: Sequence[Mailbox], *, at: datetime) -> int:
     rows = []
     for mailbox in mailboxes:
         row = Credential(mailbox=mailbox, issued_at=at)
-        row.sealed = vault.seal(new_password(fase=mailbox.organisation.fase), bound_to=row.bound_to)
+        _seal_new_password(row)
         rows.append(row)
     before = Credential.objects.filter(mailbox__in=mailboxes).count()
     Credential.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
     return Credential.objects.filter(mailbox__in=mailboxes).count() - before
+
+
+def _seal_new_password(row: Credential) -> None:
+    with leaving_no_trace():
+        row.sealed = vault.seal(new_password(fase=row.mailbox.organisation.fase), bound_to=row.bound_to)
 
 
 def renew(mailbox: Mailbox, *, at: datetime) -> Credential:
@@ -67,7 +72,7 @@ def renew(mailbox: Mailbox, *, at: datetime) -> Credential:
         former.update(superseded_at=at)
         destroy(Credential.objects.filter(mailbox=mailbox, destroyed_at=None), why="remplacé", at=at)
         row = Credential(mailbox=mailbox, issued_at=at, purpose=Credential.Purpose.RESET)
-        row.sealed = vault.seal(new_password(fase=mailbox.organisation.fase), bound_to=row.bound_to)
+        _seal_new_password(row)
         row.save(force_insert=True)
         return row
 
@@ -189,7 +194,8 @@ def rotate(*, batch: int = 200) -> int:
                 .order_by("pk")[:batch]
             )
             for row in rows:
-                row.sealed = vault.seal(reveal(row), bound_to=row.bound_to)
+                with leaving_no_trace():
+                    row.sealed = vault.seal(reveal(row), bound_to=row.bound_to)
             Credential.objects.bulk_update(rows, ["sealed"])
         if not rows:
             return done

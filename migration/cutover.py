@@ -92,11 +92,12 @@ def _record_one(result: Result, report: Report, *, by: str, at: datetime, signed
     mailbox = Mailbox.objects.filter(organisation__fase=parsed.fase, organisation__kind=parsed.kind).first()
     if mailbox is None or parsed.kind is None:
         raise Refusal("cette adresse n'est celle d'aucune boîte connue.")
-    moves = Move.objects.select_for_update(of=("self",)).filter(mailbox=mailbox)
-    if result.moved and moves.filter(status=Move.Status.MIGRATED).exists():
+    # All of them are locked and read at once: of two who record the same night, the second sees what the first wrote.
+    moves = list(Move.objects.select_for_update(of=("self",)).filter(mailbox=mailbox).order_by("pk"))
+    if result.moved and any(move.status == Move.Status.MIGRATED for move in moves):
         report.already += 1
         return
-    move = moves.filter(status=Move.Status.PLANNED).first()
+    move = next((move for move in moves if move.status == Move.Status.PLANNED), None)
     if move is None:
         raise Refusal("cette boîte n'est dans aucun lot en cours.")
     if not result.moved:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import django
 
 
-def queue(boxes: str, mails: str) -> None:
+def queue(boxes: str, mails: str, name: str = "walk") -> None:
     """For each mailbox, mails that must leave in their order, signed by SGNE and ETNIC in turn."""
     from bma_portal.mail.compose import outgoing
     from bma_portal.mail.models import OutgoingMail, Sender
@@ -19,9 +19,9 @@ def queue(boxes: str, mails: str) -> None:
     at = datetime(2024, 10, 7, 8, tzinfo=UTC)
     rows = [
         outgoing(
-            key=f"walk:{box}:{n}",
+            key=f"{name}:{box}:{n}",
             kind="plain",
-            stream=f"box:{box}",
+            stream=f"{name}:{box}",
             sender=Sender.SGNE if n % 2 else Sender.ETNIC,
             to=[f"ec{box:06d}@adm.cfwb.be"],
             subject=f"{n}",

@@ -41,6 +41,7 @@ def test_workers_killed_ten_times_during_the_campaign(theatre: Theatre) -> None:
     chance = random.Random(20241104)
     theatre.act("register", EC, PO)
     theatre.act("campaign")
+    theatre.env |= {"MAIL_LEASE_SECONDS": "1", "DIRECTORY_LEASE_SECONDS": "1"}
     theatre.exchange.latency(40)
     theatre.beat()
     workers = [theatre.worker(), theatre.worker()]
@@ -48,7 +49,7 @@ def test_workers_killed_ten_times_during_the_campaign(theatre: Theatre) -> None:
     replay = theatre.replay()
     theatre.wait_sent(2)
     for n in range(10):
-        time.sleep(chance.uniform(0.1, 1.5))
+        time.sleep(chance.uniform(0.1, 1))
         theatre.kill(workers[n % 2])
         workers[n % 2] = theatre.worker()
     assert replay.poll() is None, "les ouvriers ont été tués trop tard pour rien prouver"
@@ -59,12 +60,12 @@ def test_workers_killed_ten_times_during_the_campaign(theatre: Theatre) -> None:
 
 def test_faults_of_the_directory_and_of_exchange_together(theatre: Theatre) -> None:
     rules = [
-        {"op": "SetPassword", "action": "unavailable", "times": 4, "probability": 0.5},
-        {"op": "SetPassword", "action": "apply_then_drop", "times": 4, "probability": 0.5},
+        {"op": "SetPassword", "action": "unavailable", "times": 2, "probability": 0.5},
+        {"op": "SetPassword", "action": "apply_then_drop", "times": 2, "probability": 0.5},
         {"op": "CreateItem", "action": "drop_after", "times": 2, "probability": 0.3},
-        {"op": "SendItem", "action": "drop_after", "times": 4, "probability": 0.2},
+        {"op": "SendItem", "action": "drop_after", "times": 3, "probability": 0.2},
         {"op": "SendItem", "action": "busy", "ms": 300, "times": 3, "probability": 0.2},
-        {"op": "*", "action": "status", "status": 503, "retry_after": 1, "times": 3, "probability": 0.1},
+        {"op": "*", "action": "status", "status": 503, "retry_after": 1, "times": 2, "probability": 0.1},
     ]
     theatre.exchange.faults([{**rule, "seed": n} for n, rule in enumerate(rules)])
     theatre.act("register", EC, PO)
