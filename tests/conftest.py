@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Generator
 
 import pytest
+from pytest_django.plugin import DjangoDbBlocker, blocking_manager_key
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's loop runs in the thread of the tests
 
@@ -34,9 +35,34 @@ def browser_type_launch_args(browser_type_launch_args: dict) -> dict:
     return {**browser_type_launch_args, "executable_path": program, "args": quiet}
 
 
-@pytest.fixture(autouse=True)
-def what_migrations_wrote(django_db_serialized_rollback: None) -> None:
-    """A test that empties the tables leaves to the next one what the migrations put there: contacts, roles."""
+what_migrations_wrote = pytest.StashKey[str]()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Remember what the migrations put in the tables: contacts, roles."""
+    from django.db import connection
+
+    with django_db_blocker.unblock():
+        request.config.stash[what_migrations_wrote] = connection.creation.serialize_db_to_string()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    """A test that commits empties the tables when it ends: fill them again for whichever comes next, in any order."""
+    result = yield
+    marker = item.get_closest_marker("django_db")
+    fixtures = getattr(item, "fixturenames", ())
+    emptied = (marker and marker.kwargs.get("transaction")) or {"transactional_db", "live_server"} & set(fixtures)
+    if emptied and nextitem is not None:
+        from django.core.management import call_command
+        from django.db import connection
+
+        with item.config.stash[blocking_manager_key].unblock():
+            call_command("flush", verbosity=0, interactive=False, inhibit_post_migrate=True)
+            connection.creation.deserialize_db_from_string(item.config.stash[what_migrations_wrote])
+            connection.close()  # after a browser's test this is another connection than the tests' own
+    return result
 
 
 @pytest.hookimpl(wrapper=True)
