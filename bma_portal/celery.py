@@ -17,7 +17,7 @@ except ImproperlyConfigured as error:
 
 app = Celery("bma_portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["bma_portal", "bma_portal.mail", "accounts", "migration"])
+app.autodiscover_tasks(["bma_portal", "bma_portal.mail", "accounts", "migration", "support"])
 
 
 @setup_logging.connect

@@ -2,7 +2,7 @@ from django.db import models
 
 from bma_portal.states import StateChange
 
-__all__ = ["RateCount", "ReplayClock", "StateChange", "VaultKey"]
+__all__ = ["AuditEntry", "AuditHead", "RateCount", "ReplayClock", "StateChange", "VaultKey"]
 
 
 class ReplayClock(models.Model):
@@ -49,3 +49,53 @@ class VaultKey(models.Model):
 
     def __str__(self) -> str:
         return self.key_id
+
+
+class AuditEntry(models.Model):
+    """One line of the audit; see `audit.py`, which alone writes it. The database refuses to change or delete it."""
+
+    seq = models.BigIntegerField("ligne", primary_key=True)
+    recorded_at = models.DateTimeField("écrite le")  # the database's clock
+    at = models.DateTimeField("moment")  # business time
+    actor = models.CharField("qui", max_length=150)
+    actor_id = models.BigIntegerField("numéro de la personne", null=True, blank=True)
+    action = models.CharField("quoi", max_length=60)
+    object_type = models.CharField("sorte d’objet", max_length=80, blank=True)
+    object_id = models.CharField("numéro de l’objet", max_length=64, blank=True)
+    about = models.CharField("objet", max_length=200, blank=True)
+    why = models.TextField("pourquoi", blank=True)
+    result = models.CharField("résultat", max_length=40, default="ok")
+    address = models.CharField("d’où", max_length=64, blank=True)
+    request_id = models.CharField("requête", max_length=64, blank=True)
+    details = models.JSONField("détails", default=dict, blank=True)
+    previous = models.CharField("empreinte de la ligne d’avant", max_length=64)
+    hash = models.CharField("empreinte", max_length=64, unique=True)
+
+    class Meta:
+        verbose_name = "ligne d’audit"
+        verbose_name_plural = "journal d’audit"
+        ordering = ["-seq"]
+        indexes = [
+            models.Index(fields=["object_type", "object_id"], name="audit_object"),
+            models.Index(fields=["actor_id", "seq"], name="audit_actor"),
+            models.Index(fields=["action", "seq"], name="audit_action"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.seq} · {self.action}"
+
+
+class AuditHead(models.Model):
+    """The number and the digest of the last line (one row): a line missing at the end is found by it."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    seq = models.BigIntegerField("dernière ligne", default=0)
+    hash = models.CharField("empreinte", max_length=64)
+
+    class Meta:
+        verbose_name = "tête du journal d’audit"
+        verbose_name_plural = "têtes du journal d’audit"
+        constraints = [models.CheckConstraint(name="one_audit_head", condition=models.Q(id=1))]
+
+    def __str__(self) -> str:
+        return str(self.seq)

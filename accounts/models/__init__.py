@@ -1,6 +1,7 @@
 from accounts.models.contacts import Contact
 from accounts.models.credentials import Credential
 from accounts.models.mailboxes import Mailbox
+from accounts.models.mode import Gia, GrantRequest, Holder, ModePeriod, ResetGrant
 from accounts.models.organisations import Organisation, Site, SitePlacement
 from accounts.models.people import User
 from accounts.models.registers import OrganisationChange, RegisterImport
@@ -8,10 +9,15 @@ from accounts.models.registers import OrganisationChange, RegisterImport
 __all__ = [
     "Contact",
     "Credential",
+    "Gia",
+    "GrantRequest",
+    "Holder",
     "Mailbox",
+    "ModePeriod",
     "Organisation",
     "OrganisationChange",
     "RegisterImport",
+    "ResetGrant",
     "Site",
     "SitePlacement",
     "User",

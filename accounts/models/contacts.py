@@ -36,6 +36,10 @@ class Contact(models.Model):
     )
     phone = models.CharField("téléphone", max_length=40, blank=True, help_text="Vide : par courriel uniquement.")
     hours = models.CharField("heures d’ouverture", max_length=200, blank=True)
+    opens_at = models.TimeField(
+        "ouvre à", null=True, blank=True, help_text="Jours ouvrables, heure de Bruxelles ; vide : horaire inconnu."
+    )
+    closes_at = models.TimeField("ferme à", null=True, blank=True)
     valid_from = models.DateField("valable dès le", null=True, blank=True)
     valid_to = models.DateField("valable jusqu’au (exclu)", null=True, blank=True)
     source = models.CharField("source", max_length=200, blank=True)
@@ -52,6 +56,11 @@ class Contact(models.Model):
                 fields=["team", "valid_from"],
                 nulls_distinct=False,
                 violation_error_message="Cette équipe a déjà un contact valable depuis cette date.",
+            ),
+            models.CheckConstraint(
+                name="contact_opens_then_closes",
+                condition=Q(opens_at=None, closes_at=None) | Q(opens_at__isnull=False, closes_at__gt=F("opens_at")),
+                violation_error_message="Donnez l’ouverture et la fermeture, dans cet ordre, ou aucune des deux.",
             ),
             models.CheckConstraint(
                 name="contact_ends_after_it_begins",

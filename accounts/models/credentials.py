@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -27,6 +28,10 @@ class Credential(models.Model):
     class Purpose(models.TextChoices):
         MIGRATION = "migration", "nouvelle interface (mail 2)"
         RESET = "reset", "réinitialisation"
+        LOCK = (
+            "lock",
+            "mise hors service (réinitialisation arrêtée)",
+        )  # destroyed as soon as it is set: nobody knows it
 
     mailbox = models.ForeignKey(Mailbox, models.PROTECT, related_name="credentials", verbose_name="boîte")
     uuid = models.UUIDField("identifiant", default=uuid.uuid4, unique=True, editable=False)
@@ -41,6 +46,12 @@ class Credential(models.Model):
     not_before = models.DateTimeField("pas avant", null=True, blank=True, editable=False)
     attempts = models.PositiveSmallIntegerField("essais manqués", default=0)
     last_error = models.CharField("dernière erreur", max_length=300, blank=True)
+    # Directory « by hand » (DIRECTORY=manual): which agent took it, saw it and certified that it is in force.
+    taken_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="pris par"
+    )
+    taken_at = models.DateTimeField("pris le", null=True, blank=True)
+    certified_at = models.DateTimeField("certifié le", null=True, blank=True)
 
     objects = CredentialQuerySet.as_manager()
 

@@ -123,6 +123,11 @@ class Organisation(models.Model):
         blank=True,
         help_text="Après une fusion ou une fermeture : l’unité vers laquelle renvoyer. Elle ne se planifie plus.",
     )
+    # The number to call back before a password is given (D18): recorded by staff, never taken from a request.
+    phone = models.CharField("téléphone de l’annuaire", max_length=40, blank=True)
+    phone_source = models.CharField("source du téléphone", max_length=120, blank=True)
+    phone_recorded_at = models.DateTimeField("téléphone enregistré le", null=True, blank=True, editable=False)
+    phone_recorded_by = models.CharField("téléphone enregistré par", max_length=150, blank=True, editable=False)
     # Collation C: the same order on every server, whatever its locale.
     search_key = models.CharField("clé de recherche", max_length=800, editable=False, db_collation="C")
 

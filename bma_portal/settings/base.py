@@ -184,6 +184,12 @@ CELERY_BEAT_SCHEDULE = {
     "annuaire": {"task": "accounts.set_passwords", "schedule": schedule(30)},
 }
 
+# What allauth must remember for all processes (rate limits, tokens already used): in PostgreSQL, like our own limits.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "bma_portal_cache"}}
+
+# Where the portal is reached: the addresses in its mails and towards Cerbère come from here, never from a request.
+PORTAL_URL = env.str("PORTAL_URL", default="").rstrip("/")
+
 # Mail: two senders, one service account (exchange.md §3)
 EMAIL_BACKEND = "bma_portal.mail.backends.outbox.OutboxBackend"
 MAIL_TRANSPORT = "bma_portal.mail.backends.ews.ExchangeTransport"

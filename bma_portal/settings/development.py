@@ -20,6 +20,7 @@ DATABASES = {"default": database(os.environ.get("DATABASE_URL") or "postgresql:/
 CELERY_BROKER_URL = broker(os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0")
 INSTALLED_APPS = [*INSTALLED_APPS, "demo"]
 
+PORTAL_URL = env.str("PORTAL_URL", default=f"http://127.0.0.1:{whole_number('DEMO_PORT', 8000)}").rstrip("/")
 EXCHANGE_URL = env.str(
     "EXCHANGE_URL", default=f"http://127.0.0.1:{whole_number('DEMO_PORT', 8000) + 1}/EWS/Exchange.asmx"
 )

@@ -76,6 +76,10 @@ ALLOWED_HOSTS = [host.strip() for host in required("ALLOWED_HOSTS").split(",") i
 if not ALLOWED_HOSTS or any("*" in host for host in ALLOWED_HOSTS):
     raise ImproperlyConfigured("ALLOWED_HOSTS nomme les domaines du portail, un par un : ni vide, ni « * ».")
 
+PORTAL_URL = address("PORTAL_URL", "https").rstrip("/")
+if urlsplit(PORTAL_URL).hostname not in ALLOWED_HOSTS or urlsplit(PORTAL_URL).path:
+    raise ImproperlyConfigured("PORTAL_URL est l'adresse du portail, sans chemin, sous un nom d'ALLOWED_HOSTS.")
+
 DATABASES = {"default": database(address("DATABASE_URL", "postgresql", "postgres"))}
 CELERY_BROKER_URL = broker(address("REDIS_URL", "redis", "rediss", "unix", "redis+socket"))
 

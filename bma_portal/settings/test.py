@@ -22,6 +22,7 @@ CELERY_BROKER_URL = broker(os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0
 INSTALLED_APPS = [*INSTALLED_APPS, "demo"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # speed; the tests' accounts are invented
 DIRECTORY_BACKEND = os.environ.get("DIRECTORY_BACKEND", "demo.directory.MemoryDirectory")
+PORTAL_URL = "http://testserver"
 EXCHANGE_URL = os.environ.get("EXCHANGE_URL", "")
 EXCHANGE_USER = "svc-bma@exemple.test"
 EXCHANGE_PASSWORD = "demo-exchange"  # noqa: S105
