@@ -1,7 +1,9 @@
-"""Who may do what on the staff's side: three roles, as groups that each `migrate` puts back as they are written here.
+"""Who may do what on the staff's side: roles, as groups that each `migrate` puts back as they are written here.
 
-SGNE drives the batches, ETNIC records the nights, each acts on the mails that leave in its own name only (S4: mails 1
-and 3 are SGNE's, 2 and 4 ETNIC's). An auditor reads. A superuser is the glass to break: nobody works as one.
+SGNE drives the batches and says who is titulaire or GIA, ETNIC records the nights and executes resets, each acts on
+the mails that leave in its own name only (S4: mails 1 and 3 are SGNE's, 2 and 4 ETNIC's). « Vérification » opens
+proofs of identity, « Exécution » executes what another verified. An auditor reads, the audit included, and alone
+reads it. A superuser is the glass to break: nobody works as one.
 """
 
 from typing import Any
@@ -12,6 +14,7 @@ from django.contrib.auth.management import create_permissions
 from django.db import transaction
 
 SGNE, ETNIC, AUDITOR = "SGNE", "ETNIC", "Auditeur"
+VERIFIER, EXECUTOR = "Vérification", "Exécution"
 
 # Deeds that are not « add, change, delete, view »: (app, model) → codename → what it allows.
 DEEDS: dict[tuple[str, str], dict[str, str]] = {
@@ -20,6 +23,11 @@ DEEDS: dict[tuple[str, str], dict[str, str]] = {
     ("mail", "outgoingmail"): {
         "act_for_sgne": "Renvoyer les courriels du SGNE, reprendre son envoi",
         "act_for_etnic": "Renvoyer les courriels de l’ETNIC, reprendre son envoi",
+    },
+    ("accounts", "credential"): {"set_password_by_hand": "Poser un mot de passe à la main dans l’annuaire"},
+    ("support", "passwordreset"): {
+        "verify_passwordreset": "Vérifier une demande de mot de passe et sa preuve",
+        "execute_passwordreset": "Exécuter une demande de mot de passe vérifiée par un autre",
     },
 }
 _CAMPAIGN_VIEWS = {
@@ -34,7 +42,16 @@ _CAMPAIGN_VIEWS = {
         "view_contact",
         "view_registerimport",
         "view_organisationchange",
+        "view_modeperiod",
+        "view_holder",
+        "view_gia",
+        "view_resetgrant",
+        "view_grantrequest",
     },
+    "support": {"view_passwordreset"},
+}
+_MODE_WRITES = {
+    f"{verb}_{model}" for verb in ("add", "change") for model in ("modeperiod", "holder", "gia", "resetgrant")
 }
 # role → app → codenames
 ROLES: dict[str, dict[str, set[str]]] = {
@@ -43,15 +60,25 @@ ROLES: dict[str, dict[str, set[str]]] = {
         "mail": _CAMPAIGN_VIEWS["mail"] | {"act_for_sgne"},
         "bma_portal": _CAMPAIGN_VIEWS["bma_portal"],
         "accounts": _CAMPAIGN_VIEWS["accounts"]
-        | {"add_organisation", "change_organisation", "add_contact", "change_contact"},
+        | {"add_organisation", "change_organisation", "add_contact", "change_contact", *_MODE_WRITES},
+        "support": _CAMPAIGN_VIEWS["support"],
     },
     ETNIC: {
         "migration": _CAMPAIGN_VIEWS["migration"] | {"record_cutover"},
         "mail": _CAMPAIGN_VIEWS["mail"] | {"act_for_etnic"},
         "bma_portal": _CAMPAIGN_VIEWS["bma_portal"],
-        "accounts": _CAMPAIGN_VIEWS["accounts"] | {"change_mailbox"},
+        "accounts": _CAMPAIGN_VIEWS["accounts"] | {"change_mailbox", "set_password_by_hand"},
+        "support": _CAMPAIGN_VIEWS["support"] | {"execute_passwordreset"},
     },
-    AUDITOR: _CAMPAIGN_VIEWS,
+    VERIFIER: {
+        "accounts": {"view_organisation", "view_mailbox"},
+        "support": {"view_passwordreset", "verify_passwordreset"},
+    },
+    EXECUTOR: {
+        "accounts": {"view_organisation", "view_mailbox"},
+        "support": {"view_passwordreset", "execute_passwordreset"},
+    },
+    AUDITOR: _CAMPAIGN_VIEWS | {"bma_portal": _CAMPAIGN_VIEWS["bma_portal"] | {"view_auditentry"}},
 }
 
 

@@ -84,6 +84,13 @@ def working_day_from(day: date) -> date:
     return day
 
 
+def working_days_after(day: date, count: int) -> date:
+    """The `count`-th working day after that day."""
+    for _ in range(count):
+        day = working_day_from(day + timedelta(days=1))
+    return day
+
+
 class RequestMoment:
     """Middleware: `request.at`, the moment that every rule behind this request is given."""
 

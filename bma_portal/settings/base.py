@@ -1,5 +1,6 @@
 """What all environments share. Everything that differs comes from the environment: see .env.example."""
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,6 +10,9 @@ import environ
 from celery.schedules import schedule
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+
+from bma_portal.settings import signing_in
+from bma_portal.settings.signing_in import *  # noqa: F403
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 env = environ.Env()
@@ -41,6 +45,7 @@ INSTALLED_APPS = [
     "csp",
     "crispy_forms",
     "crispy_bootstrap5",
+    *signing_in.APPS,
     "bma_portal",
     "bma_portal.mail",
     "accounts",
@@ -49,25 +54,28 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "bma_portal.headers.SecurityHeaders",
+    "csp.middleware.CSPMiddleware",
+    "bma_portal.origin.RequestOrigin",
     "bma_portal.faults.DatabaseFaults",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "accounts.sessions.LoginRequired",
+    "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "bma_portal.clock.RequestMoment",
+    "accounts.sessions.SessionRules",
 ]
 
 ROOT_URLCONF = "bma_portal.urls"
 WSGI_APPLICATION = "bma_portal.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
-LOGIN_URL = "admin:login"
 
 TEMPLATES: list[dict[str, Any]] = [
     {
@@ -80,6 +88,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "bma_portal.context.portal",
+                "accounts.context.session",
                 "support.context.contacts",
             ],
         },
@@ -104,7 +113,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
-# Security headers (SEC-G5 lists more; what is set here already holds on every answer)
+# Security headers, with those of `bma_portal/headers.py` (SEC-G5): on every answer, whoever made it
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -120,14 +129,12 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 X_FRAME_OPTIONS = "DENY"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # no cookie beside the session's and CSRF's
 SECURE_REFERRER_POLICY = "same-origin"
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"
-CSRF_COOKIE_HTTPONLY = True
-SESSION_EXPIRE_AT_BROWSER_CLOSE = True
-SESSION_COOKIE_AGE = 8 * 3600
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 500  # these two do not count files: the handler below does
+DATA_UPLOAD_MAX_NUMBER_FILES = 5
+FILE_UPLOAD_HANDLERS = ["support.uploads.InMemory"]
 
 # The number of trusted proxies in front of the portal: X-Forwarded-For is read that many hops from the right.
 TRUSTED_PROXIES = whole_number("TRUSTED_PROXIES", 0)
@@ -180,8 +187,11 @@ CELERY_BEAT_SCHEDULE = {
     "campagne": {"task": "migration.tick", "schedule": schedule(30)},
     "brouillons": {"task": "mail.tidy_drafts", "schedule": schedule(900)},
     "compteurs": {"task": "bma_portal.forget_old_counts", "schedule": schedule(6 * 3600)},
+    # Beat counts from its own start: more often than once a night, so that a restart a day skips no night.
+    "conservation": {"task": "bma_portal.apply_retention", "schedule": schedule(6 * 3600)},
     "courrier": {"task": "mail.sweep", "schedule": schedule(10)},
     "annuaire": {"task": "accounts.set_passwords", "schedule": schedule(30)},
+    "demandes": {"task": "support.tick", "schedule": schedule(30)},
 }
 
 # What allauth must remember for all processes (rate limits, tokens already used): in PostgreSQL, like our own limits.
@@ -212,12 +222,26 @@ MAIL_BACKOFF_MAX_SECONDS = 300
 MAIL_REFUSALS_BEFORE_PAUSE = 3  # in a row; then a person resumes the sender (a locked account costs a day)
 MAIL_REFUSAL_WAIT_SECONDS = (60, 300)  # after the first, after the second
 
-# The directory of passwords (Active Directory; `accounts/directory.py`)
+# The directory of passwords (Active Directory by LDAPS, or agents by hand; `accounts/directory.py`)
 DIRECTORY_URL = env.str("DIRECTORY_URL", default="")
-DIRECTORY_BACKEND = env.str("DIRECTORY_BACKEND", default="")
+DIRECTORY = env.str("DIRECTORY", default="") or ("ldaps" if DIRECTORY_URL else "")
+DIRECTORY_USER = env.str("DIRECTORY_USER", default="")
+DIRECTORY_PASSWORD = env.str("DIRECTORY_PASSWORD", default="")
+DIRECTORY_BASE = env.str("DIRECTORY_BASE", default="")
+DIRECTORY_CA = env.str("DIRECTORY_CA", default="")
+DIRECTORY_SERVER_NAME = env.str("DIRECTORY_SERVER_NAME", default="")
+DIRECTORY_BACKEND = env.str("DIRECTORY_BACKEND", default="")  # the demo's and the tests': goes before the others
 DIRECTORY_TIMEOUT = (3, 10)
 DIRECTORY_WAIT_MAX_SECONDS = 900
-DIRECTORY_LEASE_SECONDS = 120  # passwords claimed longer ago than this belong to a dead worker
+# A refused service account is tried again once its own counter of refusals is back to nought (30 minutes in AD).
+DIRECTORY_PAUSE_SECONDS = 2400
+DIRECTORY_LEASE_SECONDS = 150  # passwords claimed longer ago than this belong to a dead worker
+DIRECTORY_RUN_SECONDS = 150  # one task sets passwords that long; beat rings again
+
+# The antivirus of the proofs: empty, none; configured and silent, nothing is shown (`support/antivirus.py`)
+CLAMD = env.str("CLAMD", default="")
+if CLAMD and not re.fullmatch(r"tcp://[^/:]+:\d{1,5}|unix:///.+", CLAMD):
+    raise ImproperlyConfigured("CLAMD s'écrit tcp://hôte:3310 ou unix:///chemin.")
 
 
 def is_loopback(url: str) -> bool:
@@ -234,8 +258,14 @@ LOGGING = {
         # At DEBUG these print passwords and bodies, at ERROR whole requests (exchange.md §10): never lower.
         "exchangelib": {"level": "WARNING"},
         "exchangelib.util": {"level": "CRITICAL"},
+        "ldap3": {"level": "WARNING"},
         "urllib3": {"level": "WARNING"},
-        "django.server": {"level": "WARNING"},
+        # These name the address that was asked, and the portal masks the ends of some (logs.py).
+        "django.server": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
+        "gunicorn.error": {"handlers": ["stderr"], "propagate": False},
+        "gunicorn.access": {"handlers": ["stderr"], "propagate": False},
+        # The digests of the audit's lines, by which its chain can be compared: whatever LOG_LEVEL says.
+        "bma.audit": {"level": "INFO"},
         "celery.beat": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
