@@ -25,6 +25,8 @@ COPY static/ static/
 RUN SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(64))')" \
     BMA_VAULT_KEYS="image:$(python -c 'import base64, os; print(base64.b64encode(os.urandom(32)).decode())')" \
     ALLOWED_HOSTS=localhost DATABASE_URL=postgresql://image@localhost/image REDIS_URL=redis://localhost/0 \
+    PORTAL_URL=https://localhost CERBERE_ISSUER=https://localhost CERBERE_CLIENT_ID=image CERBERE_CLIENT_SECRET=image \
+    CERBERE_STAFF_ACR=image DIRECTORY=manual \
     EXCHANGE_URL=https://localhost/EWS/Exchange.asmx EXCHANGE_USER=image EXCHANGE_PASSWORD=image \
     python manage.py collectstatic --no-input
 USER bma

@@ -1,11 +1,11 @@
 """The directory of units as staff read it. The register is its author: staff add what it lacks, and say what it
 does not know (closed, taken over, mailbox confirmed). Nothing is deleted here."""
 
+from django import forms
 from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin
 from django.db.models import F
 
-from accounts import register
+from accounts import admin_by_hand, admin_mode, admin_people, register  # noqa: F401  they register their pages
 from accounts.models import (
     Contact,
     Mailbox,
@@ -14,10 +14,8 @@ from accounts.models import (
     RegisterImport,
     Site,
     SitePlacement,
-    User,
 )
-
-admin.site.register(User, UserAdmin)
+from bma_portal import audit
 
 
 class NeverDeleted:
@@ -96,8 +94,17 @@ class ClosureFilter(admin.SimpleListFilter):
         return queryset
 
 
+class UnitForm(forms.ModelForm):
+    def clean(self) -> dict:
+        found = super().clean() or self.cleaned_data
+        if found.get("phone") and not found.get("phone_source"):
+            self.add_error("phone_source", "Dites d’où vient ce numéro : annuaire de l’enseignement, site officiel…")
+        return found
+
+
 @admin.register(Organisation)
 class OrganisationAdmin(NeverDeleted, admin.ModelAdmin):
+    form = UnitForm
     list_display = ["number_shown", "name", "municipality", "types_shown", "network", "absent_since"]
     list_display_links = ["number_shown", "name"]
     list_filter = ["kind", PresenceFilter, ClosureFilter, "network", "zone"]
@@ -109,6 +116,7 @@ class OrganisationAdmin(NeverDeleted, admin.ModelAdmin):
         (None, {"fields": ["kind", "fase", "name", "po", "unit_types", "levels", "network", "bce"]}),
         ("Lieu", {"fields": ["address", "postal_code", "locality", "municipality", "zone", "district"]}),
         ("Vie de l’unité", {"fields": ["origin", "absent_since", "closed_on", "successor"]}),
+        ("Téléphone à rappeler avant de donner un mot de passe", {"fields": ["phone", "phone_source"]}),
     ]
     inlines = [MailboxInline, PlacementInline, ChangeInline]
     always_read = ["origin", "absent_since"]
@@ -136,10 +144,16 @@ class OrganisationAdmin(NeverDeleted, admin.ModelAdmin):
         return queryset.matching(search_term), False
 
     def save_model(self, request, obj, form, change) -> None:
+        recorded = bool({"phone", "phone_source"} & set(form.changed_data))
+        if recorded:  # who recorded a number after a request was made may not use it for that request (D18)
+            obj.phone_recorded_at, obj.phone_recorded_by = request.at, request.user.get_username()
         if change:
             register.change_by_hand(obj, form.changed_data, at=request.at, by=request.user)
         else:
             register.add_by_hand(obj, at=request.at, by=request.user)
+        if recorded:
+            details = {"phone": obj.phone, "source": obj.phone_source}
+            audit.record("unit.phone", about=obj, by=request.user, at=request.at, details=details)
 
 
 @admin.register(Site)

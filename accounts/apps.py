@@ -7,6 +7,9 @@ class AccountsConfig(AppConfig):
     verbose_name = "Répertoire FASE et boîtes"
 
     def ready(self) -> None:
-        from accounts import roles
+        from accounts import credentials, roles, second_factors
+        from bma_portal import rotation
 
+        rotation.hold("accounts.credential", credentials.HOLDING)
+        rotation.hold("mfa.authenticator", second_factors.SecondFactors())
         post_migrate.connect(roles.install, dispatch_uid="accounts.roles")

@@ -1,12 +1,62 @@
+"""How to reach a team, and whether someone is there now."""
+
 import logging
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 
 from django.db.models import F
+from django.utils.dates import MONTHS, WEEKDAYS
 
 from accounts.models import Contact
-from bma_portal.clock import brussels_date
+from bma_portal.clock import BRUSSELS, brussels, brussels_date, working_day_from
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Whether a team is there at a moment, and when that changes (in UTC): its closing if open, else its opening."""
+
+    is_open: bool
+    changes_at: datetime
+    sentence: str  # « ouvert jusqu’à 17 h », « ouvre lundi à 8 h »
+
+
+def opening_of(contact: Contact, at: datetime) -> Opening | None:
+    """On working days, from its opening to its closing, Brussels time (S0 §7). None where its hours are not known."""
+    if contact.opens_at is None or contact.closes_at is None:
+        return None
+    today = brussels_date(at)
+    day = working_day_from(today)
+    if day == today:
+        opens, closes = _moment(day, contact.opens_at), _moment(day, contact.closes_at)
+        if opens <= at < closes:
+            return Opening(True, closes, f"ouvert jusqu’à {_hour(closes)}")
+        if at >= closes:
+            day = working_day_from(today + timedelta(days=1))
+    opens = _moment(day, contact.opens_at)
+    return Opening(False, opens, f"ouvre {_day(day, today)} à {_hour(opens)}")
+
+
+def _moment(day: date, hour: time) -> datetime:
+    return brussels(day, hour.hour, hour.minute)
+
+
+def _hour(at: datetime) -> str:
+    """« 8 h », « 8 h 30 », the no-break spaces included."""
+    local = at.astimezone(BRUSSELS)
+    return f"{local.hour}\N{NO-BREAK SPACE}h" + (f"\N{NO-BREAK SPACE}{local.minute:02d}" if local.minute else "")
+
+
+def _day(day: date, today: date) -> str:
+    match (day - today).days:
+        case 0:
+            return "aujourd’hui"
+        case 1:
+            return "demain"
+        case days if days < 7:
+            return str(WEEKDAYS[day.weekday()])
+    return f"le {day.day if day.day > 1 else '1er'} {MONTHS[day.month]}"
 
 
 def contact_of(team: str, at: datetime) -> Contact:

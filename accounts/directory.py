@@ -28,11 +28,18 @@ def _directory(path: str) -> Directory:
     return import_string(path)()
 
 
+def by_hand() -> bool:
+    """Whether agents set the passwords themselves (`accounts/by_hand.py`): then nothing is called."""
+    return settings.DIRECTORY == "manual" and not settings.DIRECTORY_BACKEND
+
+
 def directory() -> Directory:
     """The configured directory. Raises Refusal if there is none."""
-    if not settings.DIRECTORY_BACKEND:
-        raise Refusal(
-            "Aucun annuaire n'est configuré pour poser les mots de passe : définissez DIRECTORY_BACKEND "
-            "(la porte LDAPS n'est pas encore livrée)."
-        )
-    return _directory(settings.DIRECTORY_BACKEND)
+    if settings.DIRECTORY_BACKEND:
+        return _directory(settings.DIRECTORY_BACKEND)
+    if settings.DIRECTORY == "ldaps" and settings.DIRECTORY_URL:
+        return _directory("accounts.directory_ldap.ActiveDirectory")
+    raise Refusal(
+        "Aucun annuaire n'est configuré pour poser les mots de passe : définissez DIRECTORY_URL (Active Directory, "
+        "ldaps://) ou DIRECTORY=manual."
+    )

@@ -281,11 +281,12 @@ def _write(cursor, found: Difference, *, at: datetime, file_name: str) -> None:
 _UNITS = """
     INSERT INTO {organisation} (
         kind, fase, name, network, bce, address, postal_code, locality, municipality, zone, district,
-        po_id, unit_types, levels, origin, absent_since, search_key
+        po_id, unit_types, levels, origin, absent_since, search_key, phone, phone_source, phone_recorded_by
     )
     SELECT given.kind, given.fase, given.name, given.network, given.bce, given.address, given.postal_code,
            given.locality, given.municipality, given.zone, given.district,
-           authority.id, given.unit_types, given.levels, 'register', given.absent_since, given.search_key
+           authority.id, given.unit_types, given.levels, 'register', given.absent_since, given.search_key,
+           '', '', ''
     FROM json_to_recordset(%s) AS given (
         kind text, fase integer, name text, network text, bce text, address text, postal_code text, locality text,
         municipality text, zone text, district text, po integer, unit_types text[], levels text[],

@@ -1,9 +1,11 @@
 from django.contrib import admin
 from django.http import HttpRequest
 
-from bma_portal import journal
+from bma_portal import audit_admin, journal
 from bma_portal.readonly import ReadOnlyAdmin
 from bma_portal.states import StateChange
+
+__all__ = ["StateChangeAdmin", "audit_admin"]
 
 
 @admin.register(StateChange)

@@ -1,12 +1,14 @@
 import os
+from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
 from celery.signals import setup_logging, worker_init, worker_process_init
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as AnyDatabaseError
 
 from bma_portal.embedded import ensure_environment
+from bma_portal.origin import Origin, coming_from, new_id
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bma_portal.settings.development")
 ensure_environment()
@@ -15,7 +17,18 @@ try:
 except ImproperlyConfigured as error:
     raise SystemExit(f"Configuration incorrecte : {error}") from None
 
-app = Celery("bma_portal")
+
+class NumberedTask(Task):
+    """What a task does, and the lines that it logs, bear its number."""
+
+    abstract = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with coming_from(Origin(request_id=(self.request.id or new_id()).replace("-", ""))):
+            return super().__call__(*args, **kwargs)
+
+
+app = Celery("bma_portal", task_cls=NumberedTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["bma_portal", "bma_portal.mail", "accounts", "migration", "support"])
 

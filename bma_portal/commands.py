@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from bma_portal import clock
+from bma_portal import clock, origin
 from bma_portal.errors import Refusal
 from bma_portal.vault import VaultError
 
@@ -18,11 +18,16 @@ class Refus(CommandError):
 
 
 class PortalCommand(BaseCommand):
-    """A refusal is a sentence on the error output and exit status 1, never a traceback."""
+    """A refusal is a sentence on the error output and exit status 1, never a traceback.
+
+    What it does is done by « commande … » in the audit, under a number of its own.
+    """
 
     def execute(self, *args: Any, **options: Any) -> Any:
+        name = type(self).__module__.rpartition(".")[2]
         try:
-            return super().execute(*args, **options)
+            with origin.coming_from(origin.Origin(request_id=origin.new_id(), actor=f"commande {name}")):
+                return super().execute(*args, **options)
         except (Refusal, VaultError) as refusal:
             raise Refus(str(refusal), returncode=1) from None
 

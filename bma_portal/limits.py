@@ -41,11 +41,17 @@ def client_address(request: HttpRequest) -> str:
 
 
 def exceeded(request: HttpRequest, *limits: Limit) -> int:
-    """Count this use against each limit; 0 if all hold, else the seconds to wait.
+    """Count this use by this visitor against each limit; 0 if all hold, else the seconds to wait."""
+    return exceeded_by(client_address(request), *limits)
 
-    The address is kept as a keyed digest only.
+
+def exceeded_by(key: str, *limits: Limit) -> int:
+    """The same for one use by `key`: an address, a person, a mailbox, a destination.
+
+    The key is kept as a keyed digest only, and told apart by the limits' names. Outside a transaction: what is rolled
+    back is not counted, and two who count in another order would wait for each other.
     """
-    digest = hmac.new(settings.SECRET_KEY.encode(), client_address(request).encode(), hashlib.sha256).hexdigest()[:32]
+    digest = hmac.new(settings.SECRET_KEY.encode(), key.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:32]
     wait = 0
     with connection.cursor() as cursor:
         for limit in limits:

@@ -2,8 +2,11 @@
 
 import json
 import logging
+import re
 import traceback
 from datetime import UTC, datetime
+
+from bma_portal import origin
 
 _STANDARD = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _WANTED = {
@@ -20,7 +23,12 @@ _WANTED = {
     "par",
     "motif",
     "duree",
+    "empreinte",
+    "requete",
 }
+# Whoever has such an address has the password, or stops a request (SEC-D4). A `next=` quotes its slashes.
+_TOKEN = re.compile(r"(mot-de-passe(?:/|%2F)(?:retrait|arret)(?:/|%2F))[\w.~=-]+", re.ASCII | re.IGNORECASE)
+_MASK = json.dumps("•••")[1:-1]
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -34,7 +42,8 @@ def _message(record: logging.LogRecord) -> str:
 class JsonLines(logging.Formatter):
     """Keeps the message, the named extras of `_WANTED` and, of an exception, its class and where it was raised.
 
-    Neither the exception's text (it may quote a request) nor any local variable is written.
+    Neither the exception's text (it may quote a request) nor any local variable is written, nor the address of a
+    link that serves once. A line written during a request, a command or a task bears its number.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -44,6 +53,8 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": _message(record)[:2000],
         }
+        if request_id := origin.current().request_id:
+            line["requete"] = request_id
         line |= {k: v for k, v in record.__dict__.items() if k in _WANTED and k not in _STANDARD}
         if record.exc_info and record.exc_info[1]:
             error = record.exc_info[1]
@@ -52,4 +63,4 @@ class JsonLines(logging.Formatter):
                 f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}"
                 for frame in traceback.extract_tb(error.__traceback__)[-8:]
             ]
-        return json.dumps(line, default=repr)
+        return _TOKEN.sub(lambda found: found[1] + _MASK, json.dumps(line, default=repr))

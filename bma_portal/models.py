@@ -79,6 +79,7 @@ class AuditEntry(models.Model):
             models.Index(fields=["object_type", "object_id"], name="audit_object"),
             models.Index(fields=["actor_id", "seq"], name="audit_actor"),
             models.Index(fields=["action", "seq"], name="audit_action"),
+            models.Index(fields=["recorded_at"], name="audit_moment"),
         ]
 
     def __str__(self) -> str:

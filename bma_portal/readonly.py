@@ -6,11 +6,32 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst
 
+from bma_portal import audit
+
 # Named in a look-up, these would let a list be probed for what it does not show (SEC-B9).
 NEVER_LOOKED_UP = {"sealed", "password", "claim", "canary", "ews_id", "ews_changekey", "text", "html", "session_data"}
 
 
-class GuardedAdmin(admin.ModelAdmin):
+class WatchedAdmin(admin.ModelAdmin):
+    """Whoever opens the page of an object leaves a line of audit first, named `viewed`; without it, no page."""
+
+    viewed = ""  # none
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict,
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        if self.viewed and obj is not None:
+            audit.record(self.viewed, about=obj, at=request.at)  # type: ignore[attr-defined]
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+
+class GuardedAdmin(WatchedAdmin):
     """No deletion; a list is filtered by what its page offers, and by nothing else."""
 
     show_full_result_count = False

@@ -8,6 +8,7 @@ from typing import Any
 import redis
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import RequestDataTooBig
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
@@ -25,6 +26,8 @@ def _page(request: HttpRequest, status: int, template: str, **context: Any) -> H
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    if isinstance(exception, RequestDataTooBig):
+        return _page(request, 413, "413")  # Django has one way out for all that is suspicious; this one has its own
     return _page(request, 400, "400")
 
 
@@ -59,6 +62,11 @@ def too_many(request: HttpRequest, seconds: int) -> HttpResponse:
     response = _page(request, 429, "429", minutes=minutes)
     response["Retry-After"] = str(seconds)
     return response
+
+
+def slow_down(request: HttpRequest) -> HttpResponse:
+    """429 of somebody else's limits, which do not say when to come back."""
+    return too_many(request, 60)
 
 
 @login_not_required

@@ -10,14 +10,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from accounts.addresses import parse
 from accounts.models import Mailbox
+from bma_portal import audit
 from bma_portal.errors import Refusal
 from migration.models import Mailing, Move
 from migration.phases import facts_at
+
+NIGHT_LOCK = 730_002  # advisory, held to the end of the transaction
 
 
 @dataclass(frozen=True)
@@ -75,16 +78,34 @@ def record(results: Iterable[Result], *, by: str, at: datetime, signed: str = ""
     """Record each mailbox's result at `at`; one bad line does not stop the others.
 
     A mailbox whose mail 2 was not delivered, or whose mail 4 has not left, is refused unless a person signs for it.
-    The same result twice changes nothing.
+    The same result twice changes nothing. All of it is written at once, with its line of audit.
     """
     report = Report()
-    for result in results:
-        try:
-            with transaction.atomic():
-                _record_one(result, report, by=by, at=at, signed=signed, write=write)
-        except Refusal as refusal:
-            report.refused.append((f"ligne {result.line} ({result.address})", str(refusal)))
+    with transaction.atomic():
+        if write:
+            with connection.cursor() as cursor:  # two files of the same night, in another order: one after the other
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [NIGHT_LOCK])
+        for result in results:
+            try:
+                with transaction.atomic():
+                    _record_one(result, report, by=by, at=at, signed=signed, write=write)
+            except Refusal as refusal:
+                report.refused.append((f"ligne {result.line} ({result.address})", str(refusal)))
+        if write:
+            _tell_the_audit(report, by=by, at=at, signed=signed)
     return report
+
+
+def _tell_the_audit(report: Report, *, by: str, at: datetime, signed: str) -> None:
+    counts = {"migrées": report.migrated, "en échec": report.failed, "déjà": report.already}
+    audit.record(
+        "cutover.recorded",
+        by=by,
+        at=at,
+        why=signed,
+        result="ok" if any(counts.values()) else audit.REFUSED,
+        details={**counts, "refusées": len(report.refused)},
+    )
 
 
 def _record_one(result: Result, report: Report, *, by: str, at: datetime, signed: str, write: bool) -> None:

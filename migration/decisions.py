@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from accounts import credentials
+from bma_portal import audit
 from bma_portal.clock import brussels, brussels_date
 from bma_portal.errors import Refusal
 from bma_portal.mail import requeue
@@ -17,14 +18,23 @@ from migration.calendar import desk_is_open, mail_day
 from migration.models import Batch, Campaign, Mailing, Move
 
 Step = Mailing.Step
+NAMED = 200  # ids of one decision that its line of audit names; the log of states has them all
 LIVE_BATCH = {Batch.Status.APPROVED, Batch.Status.PAUSED}
 
 
 @transaction.atomic
+def approve(batch: Batch, *, by: str, at: datetime) -> None:
+    """A person starts, or restarts, a batch."""
+    sequence.approve(batch, by=by, at=at)
+    _record(batch, "approuver", by=by, at=at)
+
+
+@transaction.atomic
 def pause(batch: Batch, *, by: str, at: datetime, note: str) -> None:
-    """Nothing more leaves but what a worker has already taken. `sequence.approve` starts it again."""
+    """Nothing more leaves but what a worker has already taken. `approve` starts it again."""
     batch.move_to(Batch.Status.PAUSED, by=by, at=at, note=note)
     sequence.take_back(batch)
+    _record(batch, "suspendre", by=by, at=at, why=note)
 
 
 @transaction.atomic
@@ -40,6 +50,7 @@ def open_to_all(batch: Batch, *, by: str, at: datetime) -> None:
         object_type=Batch._meta.label_lower, object_id=batch.pk, old="first_five", new="released", by=by, at=at
     )
     batch.refresh_from_db()
+    _record(batch, "ouvrir", by=by, at=at)
 
 
 @transaction.atomic
@@ -48,6 +59,11 @@ def cancel(batch: Batch, *, by: str, at: datetime, note: str) -> None:
     if not note.strip():
         raise Refusal("Dites pourquoi ce lot est annulé : le motif reste au journal.")
     sequence.cancel(batch, by=by, at=at, note=note.strip())
+    _record(batch, "annuler", by=by, at=at, why=note.strip())
+
+
+def _record(batch: Batch, decision: str, *, by: str, at: datetime, why: str = "") -> None:
+    audit.record("batch.decided", about=batch, by=by, at=at, why=why, details={"décision": decision})
 
 
 @dataclass
@@ -80,6 +96,7 @@ def send_despite_delay(mailing_ids: Sequence[int], *, by: str, at: datetime) -> 
         .order_by("pk")
     )
     result = Sent()
+    sent: list[int] = []
     for mailing in held:
         move = mailing.move
         if mailing.step == Step.CLOSING:
@@ -100,9 +117,19 @@ def send_despite_delay(mailing_ids: Sequence[int], *, by: str, at: datetime) -> 
                 at=at,
                 note=f"Envoi malgré le retard. {mailing.held_why}",
             )
-            result.done += 1
+            sent.append(mailing.pk)
             continue
         result.refused.append(f"{move.mailbox} : {why}")
+    result.done = len(sent)
+    if sent or result.refused:
+        details = {"décision": "envoyer malgré le retard", "mails": sent[:NAMED], "faits": len(sent)}
+        audit.record(
+            "mailing.decided",
+            by=by,
+            at=at,
+            result="ok" if sent else audit.REFUSED,
+            details={**details, "refusés": len(result.refused)},
+        )
     return result
 
 

@@ -8,9 +8,11 @@ from accounts import credentials
 from accounts.contacts import contact_of
 from accounts.models import Contact, Credential, Mailbox
 from bma_portal.clock import brussels_date
-from bma_portal.mail.compose import Mail, Withdrawn
+from bma_portal.mail.compose import MASK, Mail, Withdrawn
 from bma_portal.mail.models import OutgoingMail, Sender
 from migration.models import Batch, Campaign, Mailing, Move
+
+RECALLED = "mail 4 envoyé"  # why mail 2's secret is destroyed
 
 
 class MigrationMail(Mail):
@@ -86,6 +88,12 @@ class Announcement(MigrationMail):
         return "Votre boîte mail administrative va migrer : dates et procédure"
 
 
+class Masked:
+    """Stands where a password stood."""
+
+    reveal = MASK
+
+
 class SecretMail(MigrationMail):
     """A mail that carries a password: rendered when it is sent, one recipient, no copy."""
 
@@ -116,6 +124,14 @@ class SecretMail(MigrationMail):
         for mail in mails:
             mail.credential = current.get(mail.mailbox.pk)
 
+    def masked(self, *, sent_at: datetime) -> str:
+        """The text that left then, made again with dots where the password stood. No secret is opened for it."""
+        context = MigrationMail.context(self, at=sent_at) | self.masked_context(sent_at=sent_at)
+        return self.text_of(context)
+
+    def masked_context(self, *, sent_at: datetime) -> dict[str, Any]:
+        return {"password": Masked()}
+
 
 class NewPassword(SecretMail):
     """Mail 2: the new password, already in force in the directory, valid from the night on."""
@@ -131,6 +147,8 @@ class NewPassword(SecretMail):
         if at >= self.campaign.night(self.batch.night_on)[1]:
             raise Withdrawn("Le mot de passe n'est plus annoncé une fois la nuit de la migration passée.")
         credential = self.credential
+        if credential and credential.purpose != Credential.Purpose.MIGRATION:
+            raise Withdrawn("Ce mot de passe a été changé depuis à la demande de la boîte : aucun mail ne l'annonce.")
         if credential is None or credential.destroyed_at or credential.applied_at is None:
             raise Withdrawn("Aucun mot de passe en vigueur dans l'annuaire pour cette boîte.")
         return super().context(at=at) | {"password": credentials.reveal(credential)}
@@ -163,11 +181,22 @@ class Closing(SecretMail):
             raise Withdrawn("Le mail de clôture ne part que pendant la nuit de la migration.")
         password = changed_on = None
         credential = self.credential
-        if credential and credential.purpose == Credential.Purpose.RESET:
+        if credential and credential.purpose != Credential.Purpose.MIGRATION:
             changed_on = brussels_date(credential.issued_at)
-        elif credential and not credential.destroyed_at:
+        elif credential and not credential.destroyed_at and credential.applied_at:
             password = credentials.reveal(credential)
         return super().context(at=at) | {"password": password, "changed_on": changed_on}
+
+    def masked_context(self, *, sent_at: datetime) -> dict[str, Any]:
+        """Which of its three texts left, told from what remains of the password that was in force then."""
+        of_box = Credential.objects.filter(mailbox=self.mailbox, issued_at__lte=sent_at).defer("sealed")
+        then = of_box.order_by("-issued_at", "-pk").first()
+        password = changed_on = None
+        if then and then.purpose != Credential.Purpose.MIGRATION:
+            changed_on = brussels_date(then.issued_at)
+        elif then and (then.destroyed_at is None or then.destroyed_at > sent_at or then.destroyed_why == RECALLED):
+            password = Masked()
+        return {"password": password, "changed_on": changed_on}
 
     @classmethod
     def accepted(cls, mails: Sequence[OutgoingMail], *, at: datetime) -> None:
@@ -176,7 +205,7 @@ class Closing(SecretMail):
         announced = Credential.objects.filter(
             mailbox__in=mailboxes, purpose=Credential.Purpose.MIGRATION, destroyed_at=None
         )
-        credentials.destroy(announced, why="mail 4 envoyé", at=at)
+        credentials.destroy(announced, why=RECALLED, at=at)
 
 
 BY_STEP: dict[int, type[MigrationMail]] = {

@@ -3,7 +3,8 @@
 The same rule is written twice, for one mailbox and for a queryset; a test holds the two together.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from django.db.models import Case, CharField, Exists, OuterRef, Q, QuerySet, TextChoices, Value, When
@@ -53,20 +54,28 @@ class Facts:
 
 def facts_at(mailbox: Mailbox, at: datetime) -> Facts:
     """Delivered means accepted by Exchange by `at`, and not come back by then."""
-    delivered: dict[int, datetime] = {}
-    due: dict[int, datetime] = {}
-    rows = Mailing.objects.filter(move__mailbox=mailbox).values_list(
-        "step", "due_at", "move__status", "mail__sent_at", "mail__bounced_at"
+    return facts_of([mailbox], at)[mailbox.pk]
+
+
+def facts_of(mailboxes: Iterable[Mailbox], at: datetime) -> dict[int, Facts]:
+    """The facts of each, by its pk, in two statements however many they are."""
+    found = {mailbox.pk: Facts({}, None, {}, None) for mailbox in mailboxes}
+    rows = Mailing.objects.filter(move__mailbox__in=found).values_list(
+        "move__mailbox", "step", "due_at", "move__status", "mail__sent_at", "mail__bounced_at"
     )
-    for step, due_at, status, sent_at, bounced_at in rows:
+    for pk, step, due_at, status, sent_at, bounced_at in rows:
+        facts = found[pk]
         if status == Move.Status.PLANNED:
-            due[step] = due_at
+            facts.due[step] = due_at
         if sent_at and sent_at <= at and not (bounced_at and bounced_at <= at):
-            delivered[step] = min(sent_at, delivered.get(step, sent_at))
-    moves = Move.objects.filter(mailbox=mailbox).values_list("status", "migrated_at", "batch__night_on")
-    migrated_at = next((moment for _, moment, _ in moves if moment and moment <= at), None)
-    night_on = next((night for status, _, night in moves if status in {"planned", "migrated"}), None)
-    return Facts(delivered, migrated_at, due, night_on)
+            facts.delivered[step] = min(sent_at, facts.delivered.get(step, sent_at))
+    moves = Move.objects.filter(mailbox__in=found).values_list("mailbox", "status", "migrated_at", "batch__night_on")
+    for pk, status, moment, night in moves:
+        facts = found[pk]
+        migrated_at = facts.migrated_at or (moment if moment and moment <= at else None)
+        night_on = facts.night_on or (night if status in {"planned", "migrated"} else None)
+        found[pk] = replace(facts, migrated_at=migrated_at, night_on=night_on)
+    return found
 
 
 def phase(facts: Facts) -> Phase:

@@ -83,7 +83,11 @@ def ready(campaign: Campaign, step: int, *, at: datetime) -> QuerySet[Mailing]:
     if not desk_is_open(at):
         return mailings.none()
     if step == Step.CREDENTIALS:
-        in_force = Credential.objects.live().applied().filter(mailbox=OuterRef("move__mailbox"))
+        in_force = (
+            Credential.objects.live()
+            .applied()
+            .filter(mailbox=OuterRef("move__mailbox"), purpose=Credential.Purpose.MIGRATION)
+        )
         return mailings.filter(
             delivered_before(Step.ANNOUNCEMENT, at=at, latest=_spaced(at, campaign.mail2_after_days)), Exists(in_force)
         )
@@ -229,8 +233,10 @@ def _still_approved(batch: Batch) -> bool:
 
 def destroy_old_secrets(campaign: Campaign, *, at: datetime) -> int:
     """No sealed password outlives the delay that the campaign sets."""
-    old = Credential.objects.live().filter(
-        issued_at__lt=at - timedelta(days=campaign.secret_days_max), mailbox__moves__batch__campaign=campaign
+    old = (
+        Credential.objects.live()
+        .filter(issued_at__lt=at - timedelta(days=campaign.secret_days_max), mailbox__moves__batch__campaign=campaign)
+        .exclude(purpose=Credential.Purpose.LOCK)  # it goes once it is set, and it must be set
     )
     return credentials.destroy(old.distinct(), why="délai dépassé", at=at)
 
@@ -251,11 +257,13 @@ def release(batch: Batch, *, by: str, at: datetime) -> None:
 
 @transaction.atomic
 def cancel(batch: Batch, *, by: str, at: datetime, note: str) -> None:
-    """Nothing more leaves; what is queued is withdrawn, what is sealed is destroyed."""
+    """Nothing more leaves; what is queued is withdrawn, what was to be announced is destroyed (a reset's is not)."""
     batch.move_to(Batch.Status.CANCELLED, by=by, at=at, note=note)
     moves = batch.moves.filter(status=Move.Status.PLANNED)
     unsent = OutgoingMail.objects.filter(mailing__move__in=moves, status=OutgoingMail.Status.QUEUED)
     unsent.update(status=OutgoingMail.Status.CANCELLED, not_before=None, last_error="Lot annulé.")
-    sealed = Credential.objects.filter(mailbox__in=moves.values("mailbox"), destroyed_at=None)
+    sealed = Credential.objects.filter(
+        mailbox__in=moves.values("mailbox"), destroyed_at=None, purpose=Credential.Purpose.MIGRATION
+    )
     credentials.destroy(sealed, why="lot annulé", at=at)
     moves.update(status=Move.Status.CANCELLED)

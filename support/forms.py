@@ -1,9 +1,12 @@
+from typing import Any
+
 from crispy_forms.helper import FormHelper
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from accounts.addresses import Parsed, parse
+from accounts.models import Mailbox
 from bma_portal.errors import Refusal
 
 LONGEST_SHOWN = 200  # what is typed is shown again, but not 100 kB of it; `parse` refuses far less than that
@@ -40,3 +43,55 @@ class MailboxForm(forms.Form):
             return parse(self.cleaned_data["numero"])
         except Refusal as refusal:
             raise ValidationError(str(refusal)) from None
+
+
+class OwnMailboxForm(forms.Form):
+    """One of one's own mailboxes, and no other: a number that is not among them is not a choice."""
+
+    use_required_attribute = False
+
+    numero = forms.ChoiceField(
+        label="Pour quelle boîte\N{NO-BREAK SPACE}?",
+        widget=forms.RadioSelect,
+        error_messages={
+            "required": "Choisissez une boîte.",
+            "invalid_choice": "Cette boîte ne fait pas partie de celles pour lesquelles vous avez la permission.",
+        },
+    )
+
+    def __init__(self, boxes: list[Mailbox], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["numero"].choices = [
+            (box.address.partition("@")[0], f"{box.organisation.name} – {box.address}") for box in boxes
+        ]
+
+    @property
+    def helper(self) -> FormHelper:
+        helper = FormHelper()
+        helper.form_tag = False
+        return helper
+
+
+class ConsequencesForm(forms.Form):
+    """What follows from a reset is acknowledged before it is asked for (D6). `cle`: one key for each form shown."""
+
+    use_required_attribute = False
+
+    cle = forms.UUIDField(
+        widget=forms.HiddenInput,
+        error_messages={
+            "required": "Cette page n’est plus valable : rouvrez-la.",
+            "invalid": "Cette page n’est plus valable : rouvrez-la.",
+        },
+    )
+    compris = forms.BooleanField(
+        label="Je comprends que le mot de passe actuel de la nouvelle interface cessera de fonctionner, partout où il "
+        "est enregistré, pour toutes les personnes qui utilisent cette boîte.",
+        error_messages={"required": "Cochez la case pour dire que vous avez compris ce qui va changer."},
+    )
+
+    @property
+    def helper(self) -> FormHelper:
+        helper = FormHelper()
+        helper.form_tag = False
+        return helper

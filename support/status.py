@@ -4,6 +4,7 @@ The phase, the four mails and the night with their dates, the interface to use, 
 way. Nothing here writes, and nothing knows of a request.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -13,7 +14,7 @@ from accounts.models import Mailbox, Organisation
 from bma_portal.clock import brussels_date
 from migration.campaigns import default_campaign
 from migration.models import Batch, Campaign, Mailing, Move
-from migration.phases import SENTENCES, Facts, Phase, Programme, facts_at, phase, programme_at
+from migration.phases import SENTENCES, Facts, Phase, Programme, facts_of, phase, programme_at
 
 
 class Progress(StrEnum):
@@ -91,8 +92,16 @@ class MailboxStatus:
 
 def status_of(mailbox: Mailbox, at: datetime) -> MailboxStatus:
     """What the holder of this mailbox is told at that moment."""
-    facts = facts_at(mailbox, at)
-    plan = _plan(mailbox)
+    return statuses_of([mailbox], at)[mailbox.pk]
+
+
+def statuses_of(mailboxes: Sequence[Mailbox], at: datetime) -> dict[int, MailboxStatus]:
+    """The same for several, by pk, in a fixed number of statements."""
+    facts, plans = facts_of(mailboxes, at), _plans(mailboxes)
+    return {mailbox.pk: _status(mailbox, facts[mailbox.pk], plans[mailbox.pk], at) for mailbox in mailboxes}
+
+
+def _status(mailbox: Mailbox, facts: Facts, plan: Plan, at: datetime) -> MailboxStatus:
     now, today = phase(facts), brussels_date(at)
     night_on = plan.batch.night_on if plan.batch else None
     where = _where(now, plan, at)
@@ -121,14 +130,22 @@ def status_of(mailbox: Mailbox, at: datetime) -> MailboxStatus:
     )
 
 
-def _plan(mailbox: Mailbox) -> Plan:
-    moves = list(Move.objects.filter(mailbox=mailbox).select_related("batch__campaign").order_by("-pk"))
+def _plans(mailboxes: Sequence[Mailbox]) -> dict[int, Plan]:
+    moves: dict[int, list[Move]] = {mailbox.pk: [] for mailbox in mailboxes}
+    for move in Move.objects.filter(mailbox__in=moves).select_related("batch__campaign").order_by("-pk"):
+        moves[move.mailbox_id].append(move)
+    campaign = None if all(moves.values()) else default_campaign()
+    return {pk: _plan(of_mailbox, campaign) for pk, of_mailbox in moves.items()}
+
+
+def _plan(moves: list[Move], campaign: Campaign | None) -> Plan:
+    """From its moves, the latest first; a mailbox that has none is told the dates of the campaign."""
     told = {Batch.Status.APPROVED, Batch.Status.PAUSED, Batch.Status.FINISHED}
     for move in moves:
         if move.status in {Move.Status.PLANNED, Move.Status.MIGRATED} and move.batch.status in told:
             return Plan(move.batch.campaign, move.batch)
     failed = any(move.status == Move.Status.FAILED for move in moves)
-    return Plan(moves[0].batch.campaign if moves else default_campaign(), failed=failed)
+    return Plan(moves[0].batch.campaign if moves else campaign or default_campaign(), failed=failed)
 
 
 def _where(now: Phase, plan: Plan, at: datetime) -> Where:

@@ -10,7 +10,7 @@ from pytest_django.plugin import DjangoDbBlocker, blocking_manager_key
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's loop runs in the thread of the tests
 
 # In CI these are installed (.ci/run): a test that does not find its own must not pass for done.
-INSTALLED_IN_CI = ("chromium", "navigateur", "faketime", "pgbouncer")
+INSTALLED_IN_CI = ("chromium", "navigateur", "faketime", "pgbouncer", "clamav", "samba")
 
 
 def chromium() -> str | None:
@@ -33,6 +33,28 @@ def browser_type_launch_args(browser_type_launch_args: dict) -> dict:
     if os.geteuid() == 0:
         quiet.append("--no-sandbox")
     return {**browser_type_launch_args, "executable_path": program, "args": quiet}
+
+
+@pytest.fixture(autouse=True)
+def strong_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`client.force_login` opens a session as Cerbère does for staff; `tests.sign_in` for any other."""
+    from django.test import Client
+
+    from tests.sign_in import sign_in
+
+    monkeypatch.setattr(Client, "force_login", lambda client, user, backend=None: sign_in(client, user) and None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Side by side (`-n 2 --dist loadgroup`): a file stays whole, but where each test has all that it needs.
+
+    The tests of the directory go together: Samba's ports are fixed.
+    """
+    for item in items:
+        if "running_domain" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("samba"))
+        elif not (item.get_closest_marker("browser") or "theatre" in getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 what_migrations_wrote = pytest.StashKey[str]()

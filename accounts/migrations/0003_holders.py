@@ -116,6 +116,25 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='credential',
+            name='claimed_until',
+            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='en cours jusqu’au'),
+        ),
+        migrations.CreateModel(
+            name='DirectoryPause',
+            fields=[
+                ('id', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ('until', models.DateTimeField(verbose_name='pas avant')),
+                ('code', models.CharField(max_length=80, verbose_name='code')),
+                ('reason', models.CharField(max_length=300, verbose_name='motif')),
+            ],
+            options={
+                'verbose_name': 'pause de l’annuaire',
+                'verbose_name_plural': 'pauses de l’annuaire',
+                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='one_directory_pause', violation_error_message='Une seule pause à la fois.')],
+            },
+        ),
+        migrations.AddField(
+            model_name='credential',
             name='certified_at',
             field=models.DateTimeField(blank=True, null=True, verbose_name='certifié le'),
         ),

@@ -1,5 +1,5 @@
 from accounts.models.contacts import Contact
-from accounts.models.credentials import Credential
+from accounts.models.credentials import Credential, DirectoryPause
 from accounts.models.mailboxes import Mailbox
 from accounts.models.mode import Gia, GrantRequest, Holder, ModePeriod, ResetGrant
 from accounts.models.organisations import Organisation, Site, SitePlacement
@@ -9,6 +9,7 @@ from accounts.models.registers import OrganisationChange, RegisterImport
 __all__ = [
     "Contact",
     "Credential",
+    "DirectoryPause",
     "Gia",
     "GrantRequest",
     "Holder",

@@ -1,4 +1,5 @@
 from datetime import date
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
@@ -43,6 +44,8 @@ class Contact(models.Model):
     valid_from = models.DateField("valable dès le", null=True, blank=True)
     valid_to = models.DateField("valable jusqu’au (exclu)", null=True, blank=True)
     source = models.CharField("source", max_length=200, blank=True)
+
+    opening: Any = None  # `accounts.contacts.Opening`, when the contact was read for a page at a moment
 
     objects = ContactQuerySet.as_manager()
 

@@ -21,8 +21,8 @@ class CredentialQuerySet(models.QuerySet):
 class Credential(models.Model):
     """One password, made once (`credentials.issue`). Its clear text exists nowhere in the database.
 
-    The row outlives its secret and is the certificate of its destruction. `not_before` is the database's clock,
-    the other times are business time.
+    The row outlives its secret and is the certificate of its destruction. `not_before` and `claimed_until` (a call to
+    the directory may be under way) are the database's clock, the other times are business time.
     """
 
     class Purpose(models.TextChoices):
@@ -44,6 +44,7 @@ class Credential(models.Model):
     destroyed_at = models.DateTimeField("détruit le", null=True, blank=True)
     destroyed_why = models.CharField("motif de la destruction", max_length=120, blank=True)
     not_before = models.DateTimeField("pas avant", null=True, blank=True, editable=False)
+    claimed_until = models.DateTimeField("en cours jusqu’au", null=True, blank=True, editable=False)
     attempts = models.PositiveSmallIntegerField("essais manqués", default=0)
     last_error = models.CharField("dernière erreur", max_length=300, blank=True)
     # Directory « by hand » (DIRECTORY=manual): which agent took it, saw it and certified that it is in force.
@@ -86,3 +87,24 @@ class Credential(models.Model):
     def bound_to(self) -> str:
         """What the sealed text is bound to: this row, and no other."""
         return f"credential:{self.uuid}"
+
+
+class DirectoryPause(models.Model):
+    """One row at most: until then (the database's clock) nobody calls the directory: its account is refused."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    until = models.DateTimeField("pas avant")
+    code = models.CharField("code", max_length=80)
+    reason = models.CharField("motif", max_length=300)
+
+    class Meta:
+        verbose_name = "pause de l’annuaire"
+        verbose_name_plural = "pauses de l’annuaire"
+        constraints = [
+            models.CheckConstraint(
+                name="one_directory_pause", condition=Q(id=1), violation_error_message="Une seule pause à la fois."
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.reason

@@ -45,6 +45,7 @@ class KindFilter(admin.SimpleListFilter):
 
 @admin.register(OutgoingMail)
 class OutgoingMailAdmin(ReadOnlyAdmin):
+    viewed = "mail.viewed"
     list_display = [
         "subject",
         "status_shown",
@@ -61,7 +62,7 @@ class OutgoingMailAdmin(ReadOnlyAdmin):
     actions = ["send_again"]
     fields = [
         "subject", "kind_shown", "status_shown", "sender", "recipients", "queued_at", "sent_at", "proof", "bounced_at",
-        "attempts", "not_before", "last_error", "last_code", "key", "message_id", "uuid", "body",
+        "attempts", "not_before", "last_error", "last_code", "key", "message_id", "uuid", "request_id", "body",
     ]  # fmt: skip
     readonly_fields = fields
 

@@ -14,11 +14,13 @@ from django.template.loader import get_template
 
 from bma_portal import vault
 from bma_portal.mail.models import OutgoingMail, Sender
+from bma_portal.origin import current
 from bma_portal.secret import leaving_no_trace
 
 log = logging.getLogger(__name__)
 
 KINDS: dict[str, type["Mail"]] = {}
+MASK = "••••"  # in the place of a secret, where a mail is shown again
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,10 @@ class Mail:
         context = self.context(at=at)
         return _template(f"{self.template}.txt").render(context), _template(f"{self.template}.html").render(context)
 
+    def text_of(self, context: dict[str, Any]) -> str:
+        """The text alone, of a context that is not asked of this mail: to show one again without its secret."""
+        return _template(f"{self.template}.txt").render(context)
+
     def row(self, *, at: datetime) -> OutgoingMail:
         text, html = ("", "") if self.sensitive else self.render(at=at)
         return outgoing(
@@ -130,9 +136,10 @@ class Mail:
 
 
 def outgoing(**fields: Any) -> OutgoingMail:
-    """An unsaved row with its UUID and Message-ID fixed for good."""
+    """An unsaved row with its UUID and Message-ID fixed for good, and the number of the request that queues it."""
     key = uuid4()
-    return OutgoingMail(uuid=key, message_id=f"<{key}@portail.bma.cfwb.be>", **fields)
+    request_id = current().request_id
+    return OutgoingMail(uuid=key, message_id=f"<{key}@portail.bma.cfwb.be>", request_id=request_id, **fields)
 
 
 def letters(rows: Sequence[OutgoingMail], *, at: datetime) -> dict[int, Letter | Withdrawn | Unsendable]:

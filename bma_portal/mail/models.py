@@ -51,6 +51,7 @@ class OutgoingMail(models.Model):
     html = models.TextField("HTML", blank=True)
     headers = models.JSONField("en-têtes", default=dict, blank=True)
     sensitive = models.BooleanField("porte un secret", default=False)
+    request_id = models.CharField("requête", max_length=64, blank=True, default="", db_default="", editable=False)
 
     status = models.CharField("état", max_length=10, choices=Status, default=Status.QUEUED)
     queued_at = models.DateTimeField("mis en file le")

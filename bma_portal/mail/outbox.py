@@ -180,6 +180,12 @@ def deliver(held: Claim) -> None:
     _close(run)
 
 
+def _named(mail: OutgoingMail) -> dict[str, object]:
+    """For the log: the mail, and the request that queued it rather than the task that carries it."""
+    named = {"id": mail.pk, "expediteur": mail.sender}
+    return named | ({"requete": mail.request_id} if mail.request_id else {})
+
+
 class _Run:
     """The state of one claim being carried: what is ready, what is sent, what must be written back."""
 
@@ -214,7 +220,7 @@ class _Run:
             self.block, self.stopped = outcome, True
         log.warning(
             "courriel non envoyé",
-            extra={"id": mail.pk, "verdict": str(outcome.verdict), "code": outcome.code, "expediteur": mail.sender},
+            extra={"verdict": str(outcome.verdict), "code": outcome.code, **_named(mail)},
         )
 
 
@@ -282,6 +288,9 @@ def _close(run: _Run) -> None:
             claims.give_back(run.held, list(run.ready))
         if run.sent:
             claims.account_answers(run.held.sender)
+    for mail in run.held.mails:
+        if mail.pk in recorded:
+            log.info("courriel envoyé", extra=_named(mail))
     left_over = [(mail.ews_id, mail.ews_changekey) for mail, _, _ in run.ended if mail.ews_id]
     if left_over:  # a draft that will never be sent may hold a password
         transport().discard(run.held.sender, left_over)

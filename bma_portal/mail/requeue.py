@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from bma_portal import audit
 from bma_portal.errors import Refusal
 from bma_portal.mail import claims, tasks
 from bma_portal.mail.models import OutgoingMail, Sender, SenderState
@@ -14,6 +15,7 @@ from bma_portal.states import StateChange
 Status = OutgoingMail.Status
 # Exchange said that these did not leave, or nothing was ever asked of it: sending again cannot double them.
 OVER = [Status.FAILED, Status.CANCELLED]
+NAMED = 200  # ids that one line of audit names; the log of states has them all
 
 # By mail id, why it must not leave any more. Whoever announces facts by mail adds a rule about them.
 Objection = Callable[[Sequence[OutgoingMail], datetime], dict[int, str]]
@@ -74,6 +76,15 @@ def requeue(mail_ids: Sequence[int], *, by: str, at: datetime) -> Requeued:
     for sender in {mail.sender for mail in going}:
         tasks.ring(sender)
     result.done = len(going)
+    if mails:
+        details = {"décision": "renvoyer", "courriels": [mail.pk for mail in going[:NAMED]], "faits": result.done}
+        audit.record(
+            "mail.decided",
+            by=by,
+            at=at,
+            result="ok" if going else audit.REFUSED,
+            details={**details, "refusés": len(result.refused)},
+        )
     return result
 
 
@@ -94,3 +105,4 @@ def resume(sender: str, *, by: str, at: datetime) -> None:
         note=f"Reprise demandée. {state.reason}".strip(),
     )
     tasks.ring(sender)
+    audit.record("sender.decided", about=state, by=by, at=at, why=state.reason, details={"décision": "reprendre"})

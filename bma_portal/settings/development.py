@@ -21,14 +21,18 @@ CELERY_BROKER_URL = broker(os.environ.get("REDIS_URL") or "redis://127.0.0.1:637
 INSTALLED_APPS = [*INSTALLED_APPS, "demo"]
 
 PORTAL_URL = env.str("PORTAL_URL", default=f"http://127.0.0.1:{whole_number('DEMO_PORT', 8000)}").rstrip("/")
+# Cerbère, played by the demo at the second port after the portal's.
+CERBERE_ISSUER = env.str("CERBERE_ISSUER", default=f"http://127.0.0.1:{whole_number('DEMO_PORT', 8000) + 2}")
+CERBERE_CLIENT_ID = env.str("CERBERE_CLIENT_ID", default="portail-bma-demo")
+CERBERE_CLIENT_SECRET = env.str("CERBERE_CLIENT_SECRET", default="demo-cerbere")
+CERBERE_STAFF_ACR = env.list("CERBERE_STAFF_ACR", default=["urn:demo:cerbere:renforcee"])
 EXCHANGE_URL = env.str(
     "EXCHANGE_URL", default=f"http://127.0.0.1:{whole_number('DEMO_PORT', 8000) + 1}/EWS/Exchange.asmx"
 )
 EXCHANGE_USER = env.str("EXCHANGE_USER", default="svc-bma@exemple.test")
 EXCHANGE_PASSWORD = env.str("EXCHANGE_PASSWORD", default="demo-exchange")
 EXCHANGE_MAX_PER_MINUTE = whole_number("EXCHANGE_MAX_PER_MINUTE", 0)
-DIRECTORY_BACKEND = env.str(
-    "DIRECTORY_BACKEND", default="" if env.str("DIRECTORY_URL", default="") else "demo.directory.TwinDirectory"
-)
+_chosen = env.str("DIRECTORY", default="") or env.str("DIRECTORY_URL", default="")
+DIRECTORY_BACKEND = env.str("DIRECTORY_BACKEND", default="" if _chosen else "demo.directory.TwinDirectory")
 STATIC_ROOT = ROOT / "var" / "static"
 WHITENOISE_USE_FINDERS = True

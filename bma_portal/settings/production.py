@@ -23,6 +23,7 @@ EXAMPLES = (
     "insecure",
     "test-seulement",
     "demo-exchange",
+    "demo-cerbere",
 )
 
 
@@ -63,6 +64,10 @@ if env.bool("DEBUG", default=False):
 SECRET_KEY = required("SECRET_KEY")
 if len(SECRET_KEY) < 50 or entropy_bits(SECRET_KEY) < 150:
     raise ImproperlyConfigured("SECRET_KEY est trop courte ou trop simple : 50 caractères tirés au hasard au moins.")
+# The former ones, the latest first: they open what they signed, and sign nothing more.
+SECRET_KEY_FALLBACKS = [key.strip() for key in env.str("SECRET_KEY_FALLBACKS", default="").split(",") if key.strip()]
+if any(len(key) < 50 or entropy_bits(key) < 150 for key in SECRET_KEY_FALLBACKS):
+    raise ImproperlyConfigured("SECRET_KEY_FALLBACKS contient une clé trop courte ou trop simple.")
 
 BMA_VAULT_KEYS = required("BMA_VAULT_KEYS")
 try:
@@ -83,6 +88,13 @@ if urlsplit(PORTAL_URL).hostname not in ALLOWED_HOSTS or urlsplit(PORTAL_URL).pa
 DATABASES = {"default": database(address("DATABASE_URL", "postgresql", "postgres"))}
 CELERY_BROKER_URL = broker(address("REDIS_URL", "redis", "rediss", "unix", "redis+socket"))
 
+CERBERE_ISSUER = address("CERBERE_ISSUER", "https")
+CERBERE_CLIENT_ID = required("CERBERE_CLIENT_ID")
+CERBERE_CLIENT_SECRET = required("CERBERE_CLIENT_SECRET")
+CERBERE_STAFF_ACR = [acr.strip() for acr in required("CERBERE_STAFF_ACR").split(",") if acr.strip()]
+if not CERBERE_STAFF_ACR:
+    raise ImproperlyConfigured("CERBERE_STAFF_ACR nomme les connexions assez fortes pour le personnel (acr).")
+
 EXCHANGE_URL = address("EXCHANGE_URL", "https", "http")
 if urlsplit(EXCHANGE_URL).scheme != "https" and not is_loopback(EXCHANGE_URL):
     raise ImproperlyConfigured("EXCHANGE_URL doit être en https : le mot de passe de service y circule.")
@@ -94,6 +106,15 @@ if base.EXCHANGE_ACCESS not in {"delegate", "impersonation"}:
     raise ImproperlyConfigured("EXCHANGE_ACCESS vaut delegate ou impersonation.")
 if base.DIRECTORY_BACKEND.startswith("demo."):
     raise ImproperlyConfigured("DIRECTORY_BACKEND ne peut pas être l'annuaire de démonstration.")
+DIRECTORY = base.DIRECTORY or "ldaps"
+if DIRECTORY not in {"ldaps", "manual"}:
+    raise ImproperlyConfigured("DIRECTORY vaut ldaps (Active Directory) ou manual (des agents posent à la main).")
+if DIRECTORY == "ldaps" and not base.DIRECTORY_BACKEND:
+    DIRECTORY_URL = address("DIRECTORY_URL", "ldaps")
+    DIRECTORY_USER = required("DIRECTORY_USER")
+    DIRECTORY_PASSWORD = required("DIRECTORY_PASSWORD")
+    DIRECTORY_BASE = required("DIRECTORY_BASE")
+    DIRECTORY_CA = required("DIRECTORY_CA")
 
 STATIC_ROOT = ROOT / "staticfiles"
 STORAGES = {

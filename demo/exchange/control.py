@@ -9,11 +9,9 @@ A started one dies with the process that started it (on Linux, with the *thread*
 lasts). `StandIn.at(url)` does not own what it talks to and never stops it.
 """
 
-import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -22,11 +20,9 @@ from urllib.parse import quote
 
 import requests
 
-ROOT = Path(__file__).resolve().parents[2]
+from demo.launch import ROOT, NotStarted, end, launch
 
-
-class NotStarted(Exception):
-    """The stand-in refused to start; the message is the French line it gave."""
+__all__ = ["ROOT", "NotStarted", "StandIn"]
 
 
 class StandIn:
@@ -59,40 +55,14 @@ class StandIn:
             command += ["--user", f"{name}:{password}"]
         for address in senders:
             command += ["--sender", address]
-        # Its own session: a Ctrl-C typed in a terminal is for the parent, which then stops it in good order.
-        process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            encoding="utf-8", env={**os.environ, "PYTHONIOENCODING": "utf-8"}, start_new_session=True,
-        )  # fmt: skip
-        watchdog = threading.Timer(timeout, process.kill)
-        watchdog.start()
-        try:
-            line = process.stdout.readline()
-        finally:
-            watchdog.cancel()
-        if not line:
-            process.wait()
-            message = process.stderr.read().strip() or f"pas de réponse en {timeout:g} s"
-            process.stdout.close()
-            process.stderr.close()
-            raise NotStarted(message)
-        # From here on what it says goes where ours goes; a full pipe must never stop it.
-        threading.Thread(target=_pass_on, args=(process.stderr,), daemon=True).start()
-        return cls(json.loads(line)["url"], process)
+        said, process = launch(command, timeout=timeout)
+        return cls(said["url"], process)
 
     def stop(self) -> None:
         self.session.close()
-        if self.process is None:
-            return
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        self.process.stdout.close()
-        self.process = None
+        if self.process is not None:
+            end(self.process)
+            self.process = None
 
     def __enter__(self) -> Self:
         return self
@@ -157,9 +127,3 @@ class StandIn:
 
 def _iso(at: datetime | str | None) -> str | None:
     return at.isoformat() if isinstance(at, datetime) else at
-
-
-def _pass_on(stream) -> None:
-    with stream:
-        for line in stream:
-            sys.stderr.write(line)

@@ -53,7 +53,7 @@ DECISIONS = {
         question="Les mails de ce lot partiront à leur date : d’abord ceux de ses cinq premières boîtes, les autres "
         "quand vous l’aurez ouvert à tous.",
         done="Le {batch} est approuvé.",
-        act=sequence.approve,
+        act=decisions.approve,
         statuses=frozenset({Status.DRAFT, Status.PAUSED}),
     ),
     "ouvrir": Decision(

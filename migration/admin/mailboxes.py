@@ -46,6 +46,7 @@ class BatchFilter(admin.SimpleListFilter):
 class MailboxAdmin(GuardedAdmin):
     """The list of mailboxes and the sheet of one: all about its migration on one page (A8)."""
 
+    viewed = "sheet.viewed"
     change_form_template = "admin/accounts/mailbox/change_form.html"
     list_display = ["address", "organisation_name", "municipality", "phase_shown", "batch_shown"]
     list_filter = [PhaseFilter, BatchFilter, "organisation__kind"]

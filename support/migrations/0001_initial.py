@@ -35,6 +35,7 @@ class Migration(migrations.Migration):
                 ('code_sent_at', models.DateTimeField(blank=True, null=True, verbose_name='code envoyé le')),
                 ('code_tries', models.PositiveSmallIntegerField(default=0, verbose_name='essais du code')),
                 ('confirmed_at', models.DateTimeField(blank=True, null=True, verbose_name='adresse confirmée le')),
+                ('taken_at', models.DateTimeField(blank=True, null=True, verbose_name='prise en charge le')),
                 ('verified_at', models.DateTimeField(blank=True, null=True, verbose_name='vérifiée le')),
                 ('callback_number', models.CharField(blank=True, max_length=40, verbose_name='numéro rappelé')),
                 ('refusal', models.TextField(blank=True, verbose_name='motif du refus')),
@@ -54,6 +55,7 @@ class Migration(migrations.Migration):
                 ('grant', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='resets', to='accounts.resetgrant', verbose_name='permission')),
                 ('mailbox', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='resets', to='accounts.mailbox', verbose_name='boîte')),
                 ('requester', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='resets', to=settings.AUTH_USER_MODEL, verbose_name='demandeur')),
+                ('taken_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='examinée par')),
                 ('verified_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='vérifiée par')),
             ],
             options={

@@ -89,7 +89,12 @@ class PasswordReset(Stateful):
     code_tries = models.PositiveSmallIntegerField("essais du code", default=0)
     confirmed_at = models.DateTimeField("adresse confirmée le", null=True, blank=True)
 
-    # Two persons (D15): the one who verifies never executes
+    # Two persons (D15): the one who verifies never executes. While it is examined one person is in charge of it, and
+    # is the only one to open the proof (SEC-I3; `support/charge.py`).
+    taken_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="examinée par"
+    )
+    taken_at = models.DateTimeField("prise en charge le", null=True, blank=True)
     verified_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name="vérifiée par"
     )

@@ -83,6 +83,8 @@ def _may_verify(reset: PasswordReset, by: Any) -> None:
     if not by.has_perm(VERIFY):
         raise Refusal("Votre rôle ne permet pas de vérifier une demande.")
     expect(reset, Status.RECEIVED)
+    if reset.taken_by_id not in {None, by.pk}:
+        raise Refusal("Une autre personne a pris cette demande en charge.")
     if by.pk == reset.requester_id:
         raise Refusal("Vous ne pouvez pas vérifier votre propre demande.")
 

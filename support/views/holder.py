@@ -52,4 +52,8 @@ def _one(request: HttpRequest, organisation: Organisation, found: Found) -> Http
         return render(request, "support/status_gone.html", context | {"heir": heir(organisation, request.at)})
     if not hasattr(organisation, "mailbox"):
         return render(request, "support/status_none.html", context)
-    return render(request, "support/status.html", context | {"status": status_of(organisation.mailbox, request.at)})
+    context |= {
+        "status": status_of(organisation.mailbox, request.at),
+        "number": f"{organisation.kind}{organisation.fase:06d}",
+    }
+    return render(request, "support/status.html", context)

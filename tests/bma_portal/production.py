@@ -34,9 +34,19 @@ def strong_values(**changes: str | None) -> dict[str, str]:
         "ALLOWED_HOSTS": "portail.bma.invalid",
         "DATABASE_URL": f"postgresql://bma:{secrets.token_hex(8)}@127.0.0.1:1/bma",
         "REDIS_URL": "redis://127.0.0.1:1/0",
+        "PORTAL_URL": "https://portail.bma.invalid",
+        "CERBERE_ISSUER": "https://cerbere.bma.invalid/oidc",
+        "CERBERE_CLIENT_ID": "portail-bma",
+        "CERBERE_CLIENT_SECRET": secrets.token_urlsafe(24),
+        "CERBERE_STAFF_ACR": "urn:bma.invalid:renforcee",
         "EXCHANGE_URL": "https://courrier.bma.invalid/EWS/Exchange.asmx",
         "EXCHANGE_USER": "svc-bma@bma.invalid",
         "EXCHANGE_PASSWORD": secrets.token_urlsafe(24),
+        "DIRECTORY_URL": "ldaps://annuaire.bma.invalid",
+        "DIRECTORY_USER": "svc-annuaire@bma.invalid",
+        "DIRECTORY_PASSWORD": secrets.token_urlsafe(24),
+        "DIRECTORY_BASE": "OU=Boites,DC=bma,DC=invalid",
+        "DIRECTORY_CA": "/certificats/annuaire.pem",
     }
     return {name: value for name, value in (values | changes).items() if value is not None}
 

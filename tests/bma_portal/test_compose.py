@@ -77,7 +77,16 @@ def test_each_variable_of_the_example_has_its_line_of_french_just_above():
 
 
 @pytest.mark.parametrize(
-    "name", ["SECRET_KEY", "BMA_VAULT_KEYS", "ALLOWED_HOSTS", "DATABASE_URL", "EXCHANGE_URL", "EXCHANGE_PASSWORD"]
+    "name",
+    [
+        "SECRET_KEY",
+        "BMA_VAULT_KEYS",
+        "ALLOWED_HOSTS",
+        "DATABASE_URL",
+        "EXCHANGE_URL",
+        "EXCHANGE_PASSWORD",
+        "DIRECTORY_PASSWORD",
+    ],
 )
 def test_production_refuses_the_example_s_own_value(name):
     done = run(sys.executable, "manage.py", "check", environ=strong_values(**{name: EXAMPLE[name]}))
@@ -100,7 +109,7 @@ def test_the_services_get_each_variable_that_production_reads_from_the_example_s
 def test_no_secret_stands_in_the_compose_file_but_the_demonstration_s():
     for name in PORTAL:
         environment = SERVICES[name]["environment"]
-        for secret in ("SECRET_KEY", "BMA_VAULT_KEYS", "EXCHANGE_PASSWORD"):
+        for secret in ("SECRET_KEY", "BMA_VAULT_KEYS", "EXCHANGE_PASSWORD", "DIRECTORY_PASSWORD"):
             assert environment[secret] is None
         assert ":${POSTGRES_PASSWORD:-}@" in environment["DATABASE_URL"]
 
@@ -129,7 +138,7 @@ def test_the_servers_are_pinned_recent_and_lasting():
         assert int(re.match(r"postgres:(\d+)", SERVICES[name]["image"])[1]) >= 15
     assert SERVICES["postgres"]["volumes"] == ["postgres:/var/lib/postgresql"]
     assert SERVICES["redis"]["volumes"] == ["redis:/data"]
-    assert set(COMPOSE["volumes"]) == {"postgres", "redis"}
+    assert set(COMPOSE["volumes"]) == {"postgres", "redis", "clamav"}
     assert SERVICES["migrate"]["environment"]["PGOPTIONS"] == "-c lock_timeout=10s"
 
 

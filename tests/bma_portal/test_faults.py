@@ -55,10 +55,10 @@ def is_a_french_page(response, status):
 
 @pytest.mark.database
 @pytest.mark.parametrize("charset", ["utf-16", "utf-7", "latin-1"])
-@pytest.mark.parametrize("where", ["/", "/ma-boite/etat/", "/admin/login/"])
+@pytest.mark.parametrize("where", ["/", "/ma-boite/etat/", "/connexion/"])
 def test_a_form_in_another_encoding_is_refused_as_a_bad_request(visitor, charset, where):
     visitor.handler.enforce_csrf_checks = True
-    page = visitor.get("/admin/login/")
+    page = visitor.get("/connexion/")
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.content.decode())[1]
     body = f"csrfmiddlewaretoken={token}&username=a".encode("utf-16")
     given = {"HTTP_X_CSRFTOKEN": token, "HTTP_REFERER": "http://testserver/"}
@@ -74,7 +74,7 @@ def test_every_refusal_has_its_page(visitor, settings):
     is_a_french_page(visitor.get("/essai/?quoi=autre"), 500)
     is_a_french_page(visitor.get("/", HTTP_HOST="ailleurs.invalid"), 400)
     strict = Client(enforce_csrf_checks=True)
-    is_a_french_page(strict.post("/admin/login/", {"username": "a"}), 403)
+    is_a_french_page(strict.post("/connexion/", {"username": "a"}), 403)
 
 
 @pytest.mark.database
@@ -127,7 +127,7 @@ def test_while_postgresql_is_away_every_page_says_so_in_french_and_comes_back_wi
 
         servers.postgres.stop("immediate")
         cookie = {"Cookie": "__Host-session=abcdefghijklmnopqrstuvwxyz012345"}
-        for where, headers in (("/ma-boite/etat/?numero=1234", {}), ("/admin/", cookie), ("/admin/login/", cookie)):
+        for where, headers in (("/ma-boite/etat/?numero=1234", {}), ("/admin/", cookie), ("/connexion/", cookie)):
             began = time.monotonic()
             status, answered, page = ask(port, where, **headers)
             assert (status, answered["Retry-After"]) == (503, "60"), where
@@ -141,6 +141,6 @@ def test_while_postgresql_is_away_every_page_says_so_in_french_and_comes_back_wi
         servers.postgres.start()
         with contextlib.suppress(AssertionError):
             wait_until(lambda: ask(port, "/sante/")[0] == 200, 10, "the database")
-        for where, headers in (("/sante/", {}), ("/admin/login/", cookie)):
+        for where, headers in (("/sante/", {}), ("/connexion/", cookie)):
             assert ask(port, where, **headers)[0] == 200
     assert "canari" not in log.read_text()

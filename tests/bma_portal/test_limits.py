@@ -81,6 +81,33 @@ def test_redis_is_not_asked(db, rf, settings):
     assert [limits.exceeded(visit(rf), THREE) > 0 for _ in range(4)] == [False, False, False, True]
 
 
+# By anything else than an address
+
+
+def test_a_mailbox_a_person_or_a_destination_is_counted_whoever_asks(db):
+    by_mailbox, by_person = Limit("boîte", 3, 3600), Limit("personne", 5, 3600)
+    waits = [limits.exceeded_by("ec000247", by_mailbox) for _ in range(5)]
+    assert waits[:3] == [0, 0, 0]
+    assert all(1 <= wait <= 3600 for wait in waits[3:])
+    assert limits.exceeded_by("ec000248", by_mailbox) == 0
+    assert limits.exceeded_by("ec000247", by_person) == 0  # another name, another count
+    assert limits.exceeded_by("ec000247", by_mailbox, by_person) > 0
+
+
+def test_one_limit_by_address_and_by_key_is_the_same_count(db, rf):
+    assert [limits.exceeded(visit(rf), THREE), limits.exceeded_by("192.0.2.7", THREE)] == [0, 0]
+    assert [limits.exceeded(visit(rf), THREE), limits.exceeded_by("192.0.2.7", THREE) > 0] == [0, True]
+
+
+@pytest.mark.parametrize("key", ["Camille@exemple.test", "", "a\x00b", "\ud800", "x" * 100_000, "é"])
+def test_no_key_is_kept_whatever_it_is(db, key):
+    assert [limits.exceeded_by(key, THREE) > 0 for _ in range(4)] == [False, False, False, True]
+    (count,) = RateCount.objects.all()
+    assert count.bucket.startswith("essai:")
+    assert len(count.bucket) < 50
+    assert not key or key not in count.bucket
+
+
 # Whose visit it is
 
 

@@ -15,7 +15,7 @@ from django.test import Client, override_settings
 from bma_portal import views
 from tests.support.pages import Page
 
-CODES = ["400", "403", "403_csrf", "404", "429", "500", "503"]
+CODES = ["400", "403", "403_csrf", "404", "413", "429", "500", "503"]
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -30,7 +30,7 @@ def test_every_error_page_is_made_without_request_session_or_database(code):
     assert f"Erreur {code[:3]}" in html
 
 
-@pytest.mark.parametrize("code", ["400", "403_csrf", "500", "503"])
+@pytest.mark.parametrize("code", ["400", "403_csrf", "413", "500", "503"])
 def test_an_error_page_says_what_became_of_what_was_sent(code):
     html = render_to_string(f"errors/{code}.html", {"contact": views.CONTACT})
     assert "enregistré" in html
@@ -46,7 +46,7 @@ def test_a_page_that_does_not_exist_is_a_404_in_french(client):
 
 @pytest.mark.django_db
 def test_a_form_without_its_token_is_told_so_in_french():
-    page = Page(Client(enforce_csrf_checks=True).post("/admin/login/", {"username": "x", "password": "y"}))
+    page = Page(Client(enforce_csrf_checks=True).post("/connexion/", {"next": "/"}))
     page.assert_sound()
     assert page.status == 403
     assert "Votre formulaire n’a pas été pris en compte" in page.text
@@ -55,10 +55,10 @@ def test_a_form_without_its_token_is_told_so_in_french():
 @pytest.mark.django_db
 def test_a_body_in_an_odd_encoding_is_refused_and_does_not_break_the_page():
     client = Client(enforce_csrf_checks=True)
-    client.get("/admin/login/")
+    client.get("/connexion/")
     token = client.cookies["csrftoken"].value
     response = client.post(
-        "/admin/login/",
+        "/connexion/",
         data=f"csrfmiddlewaretoken={token}&username=x",
         content_type="application/x-www-form-urlencoded; charset=utf-16",
         headers={"X-CSRFToken": token},
@@ -78,7 +78,7 @@ def test_an_unexpected_fault_gives_the_french_page_without_a_trace(client):
     assert "secret-de-la-trace" not in page.html
 
 
-@pytest.mark.parametrize("path", ["/", "/ma-boite/etat/?numero=1234", "/admin/login/"])
+@pytest.mark.parametrize("path", ["/", "/ma-boite/etat/?numero=1234", "/connexion/"])
 def test_with_the_database_away_every_page_is_a_503_in_french_with_its_style(path):
     program = f"""
 import django; django.setup()
@@ -106,7 +106,9 @@ print(client.get("/static/css/portail.css").status_code)
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", ["/", "/ma-boite/etat/", "/ma-boite/etat/?numero=zz", "/rien/", "/admin/login/"])
+@pytest.mark.parametrize(
+    "path", ["/", "/ma-boite/etat/", "/ma-boite/etat/?numero=zz", "/rien/", "/connexion/", "/connexion/secours/"]
+)
 def test_every_answer_carries_the_headers_of_the_portal(client, path):
     response = client.get(path, follow=True)
     policy = response["Content-Security-Policy"]

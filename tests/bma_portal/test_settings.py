@@ -14,6 +14,8 @@ from tests.bma_portal.production import PROGRAMS, ROOT, manage, run, strong_valu
 GOOD_KEY = base64.b64encode(bytes(range(100, 132))).decode()
 DEMO_KEY = "demo:ZGVtb25zdHJhdGlvbi1jbGVmLXB1YmxpZWUtMzItbyE="
 TEST_KEY = "test:dGVzdC1jbGVmLWRlLTMyLW9jdGV0cy1wYXMtc2VjcmU="
+SECRETS = {"SECRET_KEY", "BMA_VAULT_KEYS", "DATABASE_URL", "EXCHANGE_PASSWORD", "DIRECTORY_PASSWORD"}
+SECRETS |= {"CERBERE_CLIENT_SECRET"}
 CANARY = "canari-7Qz"  # in each refused value: no message may quote it
 
 # What is given, and the variable that the refusal must name.
@@ -23,6 +25,7 @@ REFUSED = {
     "a short secret key": ({"SECRET_KEY": CANARY}, "SECRET_KEY est trop courte"),
     "a monotonous secret key": ({"SECRET_KEY": CANARY + "x" * 60}, "SECRET_KEY est trop courte ou trop simple"),
     "the example's secret key": ({"SECRET_KEY": "changez-moi" + CANARY * 9}, "SECRET_KEY est une valeur d'exemple"),
+    "a short former key": ({"SECRET_KEY_FALLBACKS": f"{secrets.token_urlsafe(64)},{CANARY}"}, "SECRET_KEY_FALLBACKS"),
     "Django's own insecure key": ({"SECRET_KEY": "django-insecure-" + secrets.token_urlsafe(64)}, "SECRET_KEY"),
     "no vault key": ({"BMA_VAULT_KEYS": None}, "BMA_VAULT_KEYS n'est pas défini"),
     "the example's vault key": ({"BMA_VAULT_KEYS": "a:changez-moi"}, "BMA_VAULT_KEYS est une valeur d'exemple"),
@@ -45,6 +48,15 @@ REFUSED = {
     "the example's database": ({"DATABASE_URL": "postgresql://bma:changez-moi@h/b"}, "DATABASE_URL est une valeur d'"),
     "no broker": ({"REDIS_URL": None}, "REDIS_URL n'est pas défini"),
     "another kind of broker": ({"REDIS_URL": f"amqp://u:{CANARY}@h/"}, "REDIS_URL doit être une adresse"),
+    "no Cerbère": ({"CERBERE_ISSUER": None}, "CERBERE_ISSUER n'est pas défini"),
+    "Cerbère in clear": ({"CERBERE_ISSUER": f"http://{CANARY}.invalid"}, "CERBERE_ISSUER doit être une adresse https"),
+    "the demonstration's Cerbère": ({"CERBERE_ISSUER": "http://127.0.0.1:8002"}, "CERBERE_ISSUER doit être"),
+    "a Cerbère that is no address": ({"CERBERE_ISSUER": CANARY}, "CERBERE_ISSUER doit être une adresse"),
+    "no name at Cerbère": ({"CERBERE_CLIENT_ID": None}, "CERBERE_CLIENT_ID n'est pas défini"),
+    "no secret at Cerbère": ({"CERBERE_CLIENT_SECRET": None}, "CERBERE_CLIENT_SECRET n'est pas défini"),
+    "the demonstration's secret at Cerbère": ({"CERBERE_CLIENT_SECRET": "demo-cerbere"}, "CERBERE_CLIENT_SECRET est"),
+    "no strength for staff": ({"CERBERE_STAFF_ACR": None}, "CERBERE_STAFF_ACR n'est pas défini"),
+    "strengths that are commas": ({"CERBERE_STAFF_ACR": " , "}, "CERBERE_STAFF_ACR nomme les connexions"),
     "no Exchange": ({"EXCHANGE_URL": None}, "EXCHANGE_URL n'est pas défini"),
     "Exchange in clear": ({"EXCHANGE_URL": f"http://{CANARY}.invalid/EWS/Exchange.asmx"}, "EXCHANGE_URL doit être en"),
     "Exchange at an address that only begins like the loopback": (
@@ -55,6 +67,15 @@ REFUSED = {
     "the demonstration's Exchange password": ({"EXCHANGE_PASSWORD": "demo-exchange"}, "EXCHANGE_PASSWORD est une"),
     "an unknown authentication": ({"EXCHANGE_AUTH": CANARY}, "EXCHANGE_AUTH vaut basic ou ntlm"),
     "an unknown access": ({"EXCHANGE_ACCESS": CANARY}, "EXCHANGE_ACCESS vaut delegate ou impersonation"),
+    "no directory": ({"DIRECTORY_URL": None}, "DIRECTORY_URL n'est pas défini"),
+    "a directory in clear": ({"DIRECTORY_URL": f"ldap://{CANARY}.invalid"}, "DIRECTORY_URL doit être une adresse"),
+    "a directory that is no address": ({"DIRECTORY_URL": CANARY}, "DIRECTORY_URL doit être une adresse ldaps://"),
+    "no account for the directory": ({"DIRECTORY_USER": None}, "DIRECTORY_USER n'est pas défini"),
+    "no password for the directory": ({"DIRECTORY_PASSWORD": ""}, "DIRECTORY_PASSWORD n'est pas défini"),
+    "the example's directory password": ({"DIRECTORY_PASSWORD": "changez-moi"}, "DIRECTORY_PASSWORD est une valeur"),
+    "no unit of mailboxes": ({"DIRECTORY_BASE": None}, "DIRECTORY_BASE n'est pas défini"),
+    "no authority for the directory": ({"DIRECTORY_CA": None}, "DIRECTORY_CA n'est pas défini"),
+    "another kind of directory": ({"DIRECTORY": CANARY}, "DIRECTORY vaut ldaps"),
     "the demonstration's directory": ({"DIRECTORY_BACKEND": "demo.directory.TwinDirectory"}, "DIRECTORY_BACKEND"),
     "a pace in letters": ({"EXCHANGE_MAX_PER_MINUTE": CANARY}, "EXCHANGE_MAX_PER_MINUTE doit être un nombre"),
     "fewer than no proxies": ({"TRUSTED_PROXIES": "-1"}, "TRUSTED_PROXIES doit être un nombre"),
@@ -80,7 +101,7 @@ def test_production_refuses(case, refusals):
     assert REFUSED[case][1] in done.stderr
     assert done.stderr.count("\n") == 1  # one sentence: no traceback, no warning
     for name, value in given.items():
-        if name in {"SECRET_KEY", "BMA_VAULT_KEYS", "DATABASE_URL", "EXCHANGE_PASSWORD"} and len(value) > 3:
+        if name in SECRETS and len(value) > 3:
             assert value not in done.stderr
     assert CANARY not in done.stderr
 
@@ -106,6 +127,13 @@ def test_good_values_leave_nothing_to_say_to_django_s_deployment_check():
     done = manage("check", "--deploy", "--fail-level", "WARNING", environ=strong_values(TRUSTED_PROXIES="1"))
     assert done.returncode == 0, done.stderr
     assert "no issues" in done.stdout
+
+
+def test_agents_who_set_passwords_by_hand_need_no_directory():
+    names = ("URL", "USER", "PASSWORD", "BASE", "CA")
+    without = strong_values(DIRECTORY="manual", **{f"DIRECTORY_{name}": None for name in names})
+    done = manage("check", environ=without)
+    assert done.returncode == 0, done.stderr
 
 
 def test_production_has_no_demonstration_and_no_clock_to_set():

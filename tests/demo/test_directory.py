@@ -1,41 +1,13 @@
-"""The two stand-ins for the directory keep one contract (SEC-L6); the real one will join this suite."""
+"""The demo's directory of passwords; what every directory promises is in tests/accounts/test_directory_contract."""
 
 import pytest
 
 from bma_portal.secret import Secret
 from bma_portal.verdicts import Verdict
-from demo.directory import MemoryDirectory, TwinDirectory
+from demo.directory import TwinDirectory
 from demo.exchange.control import StandIn
 
 ADDRESS = "ec000012@adm.cfwb.be"
-
-
-@pytest.fixture(params=["twin", "memory"])
-def door(request, settings):
-    if request.param == "memory":
-        MemoryDirectory.forget()
-        yield MemoryDirectory(), lambda text: MemoryDirectory.passwords.get(ADDRESS) == Secret(text)
-        MemoryDirectory.forget()
-    else:
-        with StandIn.start() as exchange:
-            settings.EXCHANGE_URL = exchange.ews
-            yield TwinDirectory(), lambda text: exchange.verify(ADDRESS, text)
-
-
-def test_a_password_that_was_set_is_in_force_and_only_the_last_one(door):
-    directory, opens = door
-    assert directory.set_password(ADDRESS, Secret("Xk7m-Wd3x-Tn9r-Vb4h")).verdict is Verdict.SENT
-    assert opens("Xk7m-Wd3x-Tn9r-Vb4h")
-    assert directory.set_password(ADDRESS, Secret("Bc2d-Fg3h-Jk4m-Np5q")).verdict is Verdict.SENT
-    assert opens("Bc2d-Fg3h-Jk4m-Np5q")
-    assert not opens("Xk7m-Wd3x-Tn9r-Vb4h")
-
-
-def test_the_same_password_twice_is_once(door):
-    directory, opens = door
-    for _ in range(2):
-        assert directory.set_password(ADDRESS, Secret("Xk7m-Wd3x-Tn9r-Vb4h")).verdict is Verdict.SENT
-    assert opens("Xk7m-Wd3x-Tn9r-Vb4h")
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_each_page_opens_for_its_roles_only(name, about, allowed, role, story, s
     response = signed_in(role).get(url)
     if role == "anonyme":
         assert response.status_code == 302
-        assert response.url.startswith("/admin/login/")
+        assert response.url.startswith("/connexion/")
     else:
         assert response.status_code == (200 if role in allowed else 403)
 
@@ -181,7 +181,7 @@ def test_the_sheet_asks_a_fixed_number_of_questions(signed_in):
             client.get(url)
         counts.append(len(asked))
     assert counts[0] == counts[1]
-    assert counts[0] <= 16
+    assert counts[0] <= 21  # five of them for its line of audit
 
 
 def test_the_batch_list_shows_the_figures_that_rules_give(signed_in, failed_mail):
@@ -341,7 +341,7 @@ def test_a_crawl_of_all_the_pages_finds_no_secret(signed_in):
                 todo.append(link)
     assert any("/accounts/mailbox/" in url and url.endswith("/change/") for url in seen)
     assert any("/history/" in url for url in seen)
-    assert 50 < len(seen) < 500
+    assert 50 < len(seen) < 1500
     # Autocompletion, the last way in.
     for model in ("accounts.organisation", "accounts.mailbox"):
         app, name = model.split(".")

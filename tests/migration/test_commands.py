@@ -242,7 +242,7 @@ def test_secrets_are_sealed_again_and_the_old_key_may_go(sealed, settings):
 def test_a_rotation_that_stopped_half_way_is_resumed(sealed, settings, monkeypatch):
     settings.BMA_VAULT_KEYS = f"{NEW},{OLD}"
     half = list(Credential.objects.order_by("pk")[:2])
-    monkeypatch.setattr(credentials, "rotate", lambda: 0)
+    monkeypatch.setattr("bma_portal.rotation.Holding.seal_again", lambda holding: 0)
     assert answer("rotate_vault")["left"] == {"test": 5}
     monkeypatch.undo()
     Credential.objects.filter(pk=half[0].pk).update(sealed="", destroyed_at="2024-10-15T00:00Z", destroyed_why="essai")

@@ -16,6 +16,7 @@ from bma_portal.verdicts import Outcome
 from demo.directory import MemoryDirectory
 from migration import cutover, decisions, sequence
 from migration.cutover import Result
+from migration.mails import Closing
 from migration.models import Batch, Mailing, Move
 from tests.factories import MailboxFactory
 from tests.factories_migration import BatchFactory, CampaignFactory, MoveFactory, deliver
@@ -235,8 +236,51 @@ def test_a_draft_that_waits_with_a_replaced_password_does_not_leave():
     mail = OutgoingMail.objects.get(status="queued")
     assert not isinstance(letters([mail], at=at)[mail.pk], Withdrawn)
     later = at + timedelta(hours=1)
-    newer = credentials.renew(move.mailbox, at=later)
+    newer = credentials.renew(move.mailbox, at=later, purpose=Credential.Purpose.MIGRATION)
     Credential.objects.filter(pk=newer.pk).update(applied_at=later)
     assert isinstance(letters([mail], at=later)[mail.pk], Withdrawn)
     mail.ews_id = ""  # sent again by a person: drafted anew, with the password in force
     assert credentials.reveal(newer).reveal() in letters([mail], at=later)[mail.pk].text
+
+
+@pytest.mark.parametrize("purpose", [Credential.Purpose.RESET, Credential.Purpose.LOCK])
+def test_no_mail_tells_the_password_of_a_reset_nor_of_a_lock(purpose):
+    move = MoveFactory(announced=True)
+    at = brussels(move.batch.mail2_on, 9)
+    credentials.issue([move.mailbox], at=at)
+    credentials.set_passwords(at=at)
+    sequence.advance(at=at)
+    mail = OutgoingMail.objects.get(status="queued")
+    newer = credentials.renew(move.mailbox, at=at, purpose=purpose)
+    told = letters([mail], at=at)[mail.pk]
+    assert isinstance(told, Withdrawn)
+    credentials.set_now(newer, at=at)
+    assert isinstance(letters([mail], at=at)[mail.pk], Withdrawn)
+    if purpose == Credential.Purpose.RESET:
+        Mailing.objects.filter(step=2).update(mail=None)
+        mail.delete()
+        assert sequence.advance(at=at) == 0, "le mail 2 attend une personne"
+    closing = Mailing.objects.select_related("move__mailbox", "move__batch__campaign").get(step=4)
+    mail4 = Closing.load([closing.pk], at=at)[closing.pk]
+    context = mail4.context(at=brussels(move.batch.night_on, 22))
+    assert (context["password"], context["changed_on"]) == (None, move.batch.mail2_on)
+
+
+def test_what_a_reset_needs_outlives_a_cancelled_batch(directory):
+    move = MoveFactory(credentials_sent=True)
+    lock = credentials.renew(move.mailbox, at=NINE, purpose=Credential.Purpose.LOCK)
+    sequence.cancel(move.batch, by="sgne", at=NINE, note="report")
+    assert credentials.set_passwords(at=NINE) == 1
+    lock.refresh_from_db()
+    assert lock.applied_at == NINE
+
+
+def test_mail_4_recalls_only_what_is_in_force():
+    move = MoveFactory(confirmed=True)
+    credentials.issue([move.mailbox], at=NINE)
+    closing = Mailing.objects.select_related("move__mailbox", "move__batch__campaign").get(step=4)
+    night = brussels(move.batch.night_on, 22)
+    assert Closing.load([closing.pk], at=night)[closing.pk].context(at=night)["password"] is None
+    credentials.set_passwords(at=NINE)
+    recalled = Closing.load([closing.pk], at=night)[closing.pk].context(at=night)["password"]
+    assert recalled == credentials.reveal(Credential.objects.get())

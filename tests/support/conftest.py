@@ -4,6 +4,9 @@ from datetime import date
 import pytest
 
 from bma_portal import clock
+from tests.factories import UserFactory
+from tests.sign_in import sign_in
+from tests.support.pages import Page
 
 
 @pytest.fixture
@@ -14,3 +17,20 @@ def it_is(db) -> Callable[..., None]:
         clock.set_for_every_process(clock.brussels(day, hour, minute))
 
     return set_clock
+
+
+@pytest.fixture
+def person():
+    return UserFactory(first_name="Dominique", last_name="Exemple", email="dominique@exemple.test")
+
+
+@pytest.fixture
+def my_page(client, person):
+    sign_in(client, person)
+
+    def get(path: str = "/ma-boite/") -> Page:
+        page = Page(client.get(path))
+        page.assert_sound()
+        return page
+
+    return get

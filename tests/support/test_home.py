@@ -45,13 +45,16 @@ def test_once_all_have_migrated_only_etnic_is_named_for_passwords(home, it_is, d
     MoveFactory(migrated=True)
     it_is(day)
     page = home()
-    assert "Adressez-vous au Service Desk de l’ETNIC" in page.text
+    assert "Demandez-en un nouveau" in page.text
+    assert "support@etnic.be" in page.text.partition("À qui vous adresser")[0]
     assert "BMA@enseignement.be" not in page.text
     assert "n’a pas changé" in page.text
 
 
-def test_it_does_not_pretend_to_have_a_form_for_requests(home):
-    assert "ce portail n’offre pas encore de formulaire" in home().text
+def test_a_lost_password_has_its_door_here_and_in_the_navigation_of_every_page(home):
+    page = home()
+    assert page.links.count("/mot-de-passe/") == 2
+    assert "ce portail n’offre pas encore de formulaire" not in page.text
 
 
 def test_every_internal_link_leads_somewhere(home, client):

@@ -58,7 +58,7 @@ def watch_everything() -> None:
 
     watch(BaseDatabaseWrapper, "commit", "commit", wrote)
     watch(claims, "keep_ids", "keep_ids")
-    watch(credentials, "_record_applied", "record_applied")
+    watch(credentials, "record_applied", "record_applied")
     watch(ExchangeTransport, "draft", "draft")
     watch(ExchangeTransport, "send", "send")
     watch(TwinDirectory, "set_password", "set_password")

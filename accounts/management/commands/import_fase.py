@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
+from django.db import transaction
 
 from accounts import fase, register
 from accounts.fase import Rejected, Unreadable, shown
 from accounts.models import OrganisationChange
-from bma_portal import clock
+from bma_portal import audit, clock
 from bma_portal.commands import PortalCommand
 from bma_portal.errors import Refusal
 
@@ -65,10 +66,14 @@ class Command(PortalCommand):
         wet, accepted = options["wet_run"], options["accept_absences"]
         refused: Refusal | None = None
         if wet:
+            name = shown(file.name, 255)
+            about = audit.Thing("accounts.registerimport", "", name)
             try:
-                difference = register.apply(
-                    found, at=at, on=options["date"], accept_absences=accepted, file_name=shown(file.name, 255)
-                )
+                with audit.refusals("register.imported", at=at, about=about), transaction.atomic():
+                    difference = register.apply(
+                        found, at=at, on=options["date"], accept_absences=accepted, file_name=name
+                    )
+                    audit.record("register.imported", at=at, about=about, details=difference.counts())
             except Refusal as refusal:
                 refused = refusal
         if not wet or refused:

@@ -4,9 +4,7 @@ from typing import Any
 
 from django.conf import settings
 
-from accounts import credentials
-from accounts.models import Credential
-from bma_portal import vault
+from bma_portal import audit, clock, rotation, vault
 from bma_portal.commands import PortalCommand
 
 
@@ -18,10 +16,11 @@ class Command(PortalCommand):
 
     def handle(self, **options: Any) -> None:
         vault.verify()
-        done = credentials.rotate()
+        # Before it: what follows is committed by pieces, and may be killed between two.
+        audit.record("vault.rotated", at=clock.now(), details={"clé": vault.current_key_id()})
+        done = sum(holding.seal_again() for holding in rotation.holdings())
         current, *former = vault.parse_keys(settings.BMA_VAULT_KEYS)
-        sealed = Credential.objects.filter(destroyed_at=None)
-        left = {key_id: sealed.filter(sealed__startswith=f"{key_id}.").count() for key_id in former}
+        left = {key_id: sum(one.sealed_by(key_id).count() for one in rotation.holdings()) for key_id in former}
         removable = [key_id for key_id, count in left.items() if not count]
         still_used = {key_id: count for key_id, count in left.items() if count}
         if options["json"]:

@@ -18,6 +18,7 @@ from bma_portal.clock import brussels
 from bma_portal.commands import PortalCommand
 from bma_portal.errors import Refusal
 from demo import accounts, processes, stage, story
+from demo.cerbere.control import Cerbere
 from demo.exchange.control import NotStarted, StandIn
 from demo.progress import Bar
 from migration.models import Move
@@ -30,9 +31,7 @@ class Stopped(Exception):
 
 
 class Command(PortalCommand):
-    help = (
-        "Lance la démonstration : web, ouvriers, double d'Exchange, campagne de 2024 rejouée sur un registre fictif."
-    )
+    help = "Lance la démonstration : web, ouvriers, doublures, campagne de 2024 rejouée sur un registre fictif."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--exit", action="store_true", help="s'arrêter une fois tout prêt (pour les tests)")
@@ -42,10 +41,11 @@ class Command(PortalCommand):
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGHUP, self._stop)
         running: list[subprocess.Popen] = []
-        stand_in: StandIn | None = None
+        stand_ins: list[StandIn | Cerbere] = []
         try:
-            web, stand_in = self._start(running)
+            web, stand_in = self._start(running, stand_ins)
             self._replay(stand_in)
+            accounts.give_qualities(clock.now())
             self._tell(web, stand_in)
             if not options["exit"]:
                 self._wait(running, web)
@@ -56,21 +56,26 @@ class Command(PortalCommand):
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C does not leave things half stopped
             processes.stop(running)
-            if stand_in:
-                stand_in.stop()
+            for started in stand_ins:
+                started.stop()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         raise Stopped
 
-    def _start(self, running: list[subprocess.Popen]) -> tuple[str, StandIn]:
+    def _start(self, running: list[subprocess.Popen], stand_ins: list[StandIn | Cerbere]) -> tuple[str, StandIn]:
         taken: set[int] = set()
         wanted = int(os.environ.get("DEMO_PORT", "8000"))
         web_port = self._port(wanted, taken, "le portail")
-        self.stdout.write("Démarrage du double d'Exchange…")
+        self.stdout.write("Démarrage des doubles d'Exchange et de Cerbère…")
         stand_in = StandIn.start(
             self._port(wanted + 1, taken, "le double d'Exchange"), processes.data_folder() / "exchange"
         )
+        stand_ins.append(stand_in)
         settings.EXCHANGE_URL = os.environ["EXCHANGE_URL"] = stand_in.ews
+        cerbere = Cerbere.start(self._port(wanted + 2, taken, "le double de Cerbère"))
+        stand_ins.append(cerbere)
+        settings.CERBERE_ISSUER = os.environ["CERBERE_ISSUER"] = cerbere.url
+        settings.PORTAL_URL = os.environ["PORTAL_URL"] = f"http://127.0.0.1:{web_port}"
         vault.verify()
         accounts.create_people()
         if not self._played():
@@ -130,13 +135,15 @@ La démonstration est prête. Tout y est inventé, et rien ne sort de cette mach
   L'administration             {web}/admin/
   Les boîtes, à lire           {stand_in.url}/
 
-  Comptes de l'administration (mot de passe : {accounts.PASSWORD})""")
+  Se connecter                 {web}/connexion/ : un clic sur une personne, sans mot de passe""")
         for person in accounts.PEOPLE:
-            self.stdout.write(f"    {person.username:<10} {person.what}")
+            if not person.break_glass:
+                self.stdout.write(f"    {person.name:<20} {person.what}")
         self.stdout.write(f"""
   À essayer : ouvrez l'ancienne interface ({stand_in.url}/ancien/) avec l'adresse {address}
   et le mot de passe « ancien-serveur », lisez le mail 2, puis entrez dans la nouvelle ({stand_in.url}/owa/)
-  avec le mot de passe qu'il donne.
+  avec le mot de passe qu'il donne. Leurs rôles, leurs écoles, et le compte de secours :
+  python3 dev.py run demo_accounts
 
 Ctrl-C arrête tout ; les données restent pour la prochaine fois.""")
         self.stdout.flush()

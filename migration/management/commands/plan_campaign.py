@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import transaction
 
-from bma_portal import clock
+from bma_portal import audit, clock
 from bma_portal.commands import PortalCommand, Refus
 from migration import planning, sequence
 from migration.campaigns import default_campaign, saved_campaign
@@ -41,6 +41,9 @@ class Command(PortalCommand):
                 for batch in campaign.batches.filter(status=Batch.Status.DRAFT):
                     sequence.approve(batch, by=WHO, at=at)
                     approved += 1
+            if wet:
+                counts = {"lots": len(plan.batches), "boîtes": plan.mailboxes, "approuvés": approved}
+                audit.record("plan.written", about=campaign, at=at, details=counts)
         if options["json"]:
             self.write_json(
                 {

@@ -1,0 +1,248 @@
+"""How long each thing is kept, and what ends it (SEC-N2): one table, shown by the privacy notice and applied at night.
+
+Each model of the portal has its rule, those of the libraries too; a test fails on one that has none. What a use case
+already ends (a password, a proof) is left to it: the nightly run ends only what nothing else does. It may be run
+twice, or after a week without: it looks at what is over, not at what changed.
+
+The audit is kept: the database itself refuses that its lines be changed or deleted, and purging it is not built.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.apps import apps
+from django.conf import settings
+from django.db import connection
+from django.db.models import Q
+
+log = logging.getLogger(__name__)
+
+MAIL_TEXT_DAYS = 730
+STAFF_LOG_DAYS = 1095
+GRANT_MESSAGE_DAYS = 365
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a table holds, how long, and what ends it. `personal`: it says something of a person."""
+
+    models: tuple[str, ...]
+    what: str
+    life: str
+    ended_by: str
+    personal: bool = True
+    purge: Callable[[datetime], int] | None = None  # what the nightly run does; how many rows it ended
+
+
+def _sessions(at: datetime) -> int:
+    """By the real time, like the sessions themselves, whatever a replay says; then what says where they came from."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_session WHERE expire_date < clock_timestamp()")
+        ended = cursor.rowcount
+        cursor.execute(
+            """DELETE FROM usersessions_usersession u
+               WHERE last_seen_at < clock_timestamp() - interval '1 hour'
+                 AND NOT EXISTS (SELECT FROM django_session s WHERE s.session_key = u.session_key)"""
+        )
+        return ended + cursor.rowcount
+
+
+def _cache(at: datetime) -> int:
+    """What libraries counted or remembered for a time. The table is not a model's."""
+    table = connection.ops.quote_name(settings.CACHES["default"]["LOCATION"])
+    with connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {table} WHERE expires < clock_timestamp()")  # noqa: S608  the name of our settings
+        return cursor.rowcount
+
+
+def _replay(at: datetime) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM bma_portal_replayclock WHERE expires_at < clock_timestamp()")
+        return cursor.rowcount
+
+
+def _old_mail_texts(at: datetime) -> int:
+    """The line stays as the trace of the sending; its text and what was attached go."""
+    mails = apps.get_model("mail", "OutgoingMail").objects
+    before = at - timedelta(days=MAIL_TEXT_DAYS)
+    over = Q(status="sent", sent_at__lt=before) | Q(status__in=["failed", "cancelled"], queued_at__lt=before)
+    old = mails.filter(over)
+    apps.get_model("mail", "Attachment").objects.filter(mail__in=old.values("pk")).delete()
+    return old.exclude(text="", html="").update(text="", html="")
+
+
+def _old_staff_log(at: datetime) -> int:
+    entries = apps.get_model("admin", "LogEntry").objects.filter(action_time__lt=at - timedelta(days=STAFF_LOG_DAYS))
+    return entries.delete()[0]
+
+
+def _old_grant_messages(at: datetime) -> int:
+    decided = apps.get_model("accounts", "GrantRequest").objects.exclude(message="")
+    return decided.filter(decided_at__lt=at - timedelta(days=GRANT_MESSAGE_DAYS)).update(message="")
+
+
+NIGHTLY = "la tâche de nuit"
+KEPT = "conservé : la fin de vie se décide avec le DPO"
+
+RULES: tuple[Rule, ...] = (
+    # Persons
+    Rule(
+        ("accounts.user", "accounts.user_groups", "accounts.user_user_permissions"),
+        "Votre compte : nom, identifiant et adresse donnés par Cerbère, fin de validité du mot de passe Cerbère",
+        "tant que vous avez une boîte, une permission ou une fonction",
+        KEPT,
+    ),
+    Rule(
+        ("socialaccount.socialaccount", "account.emailaddress", "account.emailconfirmation"),
+        "Le lien entre votre compte et Cerbère",
+        "comme le compte",
+        "avec le compte",
+    ),
+    Rule(
+        ("mfa.authenticator",),
+        "Le second facteur des comptes de secours des équipes",
+        "tant que le compte de secours existe",
+        "avec le compte",
+    ),
+    Rule(
+        ("sessions.session", "usersessions.usersession"),
+        "Votre session : adresse IP et navigateur, le temps d’être connecté",
+        "8 heures au plus, 15 minutes sans activité",
+        f"la déconnexion, puis {NIGHTLY}",
+        purge=_sessions,
+    ),
+    # Qualities
+    Rule(
+        ("accounts.holder", "accounts.gia", "accounts.resetgrant"),
+        "Les titulaires, les gestionnaires des accès et les permissions, avec leurs dates",
+        "la durée de la qualité, puis comme trace",
+        KEPT,
+    ),
+    Rule(
+        ("accounts.grantrequest",),
+        "Une demande de permission et son message",
+        "le message : un an après la décision ; la ligne : comme trace",
+        NIGHTLY,
+        purge=_old_grant_messages,
+    ),
+    # Requests for a password
+    Rule(
+        ("support.passwordreset",),
+        "Une demande de mot de passe : nom, prénom, adresse et téléphone de contact",
+        "effacés quelques semaines après la fin de la demande ; la ligne reste, sans eux, comme trace",
+        "le suivi des demandes",
+    ),
+    Rule(
+        ("support.prooffile",),
+        "La copie de la carte d’identité, chiffrée",
+        "30 jours au plus après la décision, avec un certificat de destruction",
+        "le suivi des demandes",
+    ),
+    Rule(
+        ("accounts.credential",),
+        "Un mot de passe, chiffré, le temps de le transmettre",
+        "détruit dès qu’il a été transmis ou remplacé, 180 jours au plus",
+        "la transmission elle-même",
+    ),
+    # Mails
+    Rule(
+        ("mail.outgoingmail", "mail.attachment"),
+        "Les courriels du portail : destinataire, objet, texte (jamais celui d’un mot de passe)",
+        "le texte : deux ans après l’envoi ; la ligne : comme trace",
+        NIGHTLY,
+        purge=_old_mail_texts,
+    ),
+    # Traces
+    Rule(
+        ("bma_portal.auditentry", "bma_portal.audithead"),
+        "Le journal d’audit : qui a vu ou fait quoi, quand, d’où",
+        "conservé ; aucune purge n’existe, aucune ligne ne peut être modifiée",
+        "rien : sa durée se décide avec le DPO",
+    ),
+    Rule(
+        ("bma_portal.statechange", "accounts.organisationchange", "accounts.registerimport"),
+        "L’historique des décisions et des changements, avec le nom de l’agent",
+        "conservé comme trace",
+        KEPT,
+    ),
+    Rule(
+        ("admin.logentry",),
+        "L’historique de l’espace des équipes",
+        "trois ans",
+        NIGHTLY,
+        purge=_old_staff_log,
+    ),
+    Rule(
+        ("bma_portal.ratecount",),
+        "Les compteurs qui freinent les abus : une empreinte de l’adresse IP, jamais l’adresse",
+        "un jour",
+        "la tâche « compteurs », toutes les six heures",
+    ),
+    # The register and the campaign: no private person
+    Rule(
+        ("accounts.organisation", "accounts.site", "accounts.siteplacement", "accounts.mailbox", "accounts.contact"),
+        "Le registre des établissements et des PO, leurs boîtes, les contacts des équipes",
+        "tant que le registre les connaît ou que leur boîte a existé",
+        "rien : données publiques",
+        personal=False,
+    ),
+    Rule(
+        ("migration.campaign", "migration.batch", "migration.move", "migration.mailing", "accounts.modeperiod"),
+        "Les dates de la migration et le périmètre de MODE",
+        "la vie du portail",
+        "rien",
+        personal=False,
+    ),
+    # The portal's own
+    Rule(
+        ("bma_portal.replayclock",),
+        "L’horloge d’un rejeu, hors production",
+        "deux minutes",
+        NIGHTLY,
+        personal=False,
+        purge=_replay,
+    ),
+    Rule(
+        ("mail.senderstate", "mail.throttle", "accounts.directorypause", "bma_portal.vaultkey"),
+        "L’état des expéditeurs, de l’annuaire et des clés du coffre",
+        "la vie du portail",
+        "rien",
+        personal=False,
+    ),
+    Rule(
+        (
+            "auth.group",
+            "auth.group_permissions",
+            "auth.permission",
+            "contenttypes.contenttype",
+            "socialaccount.socialapp",
+            "socialaccount.socialtoken",
+        ),
+        "Les rôles et les réglages techniques ; aucun jeton de Cerbère n’est conservé",
+        "la vie du portail",
+        "rien",
+        personal=False,
+    ),
+    Rule(
+        (),
+        "La mémoire technique partagée (jetons déjà utilisés, compteurs des bibliothèques)",
+        "quelques minutes à quelques heures",
+        NIGHTLY,
+        purge=_cache,
+    ),
+)
+
+BY_MODEL: dict[str, Rule] = {label: rule for rule in RULES for label in rule.models}
+
+
+def apply(*, at: datetime) -> dict[str, int]:
+    """End what is over. By rule, how many rows; doing it twice ends nothing more."""
+    done = {}
+    for rule in RULES:
+        if rule.purge is not None:
+            name = rule.models[0] if rule.models else "cache"
+            done[name] = rule.purge(at)
+            log.info("conservation", extra={"objet": name, "nombre": done[name]})
+    return done

@@ -1,0 +1,49 @@
+"""The demo's people, invented, every one of them: known to the Cerbère stand-in and to the portal only."""
+
+from dataclasses import dataclass
+
+STRONG, SIMPLE = "urn:demo:cerbere:renforcee", "urn:demo:cerbere:simple"
+
+
+@dataclass(frozen=True)
+class Person:
+    username: str
+    first_name: str
+    last_name: str
+    what: str
+    roles: tuple[str, ...] = ()  # groups of the staff's side
+    quality: str = ""  # what they are to a school: see demo/accounts.py
+    break_glass: bool = False  # signs in without Cerbère
+    expires_in: int = 90  # days until the Cerbère password ends
+
+    @property
+    def subject(self) -> str:
+        """Who they are to Cerbère; tells nothing else."""
+        return f"demo-{self.username}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.first_name} {self.last_name}"
+
+    @property
+    def email(self) -> str:
+        return f"{self.username}@exemple.test"
+
+    @property
+    def is_staff(self) -> bool:
+        return bool(self.roles) or self.break_glass
+
+
+PEOPLE = [
+    Person("sgne", "Sacha", "Inventé", "équipe « Migration BMA » : lots, titulaires, périmètre MODE", ("SGNE",)),
+    Person("etnic", "Éden", "Inventé", "Service Desk : résultats des nuits, envois de l’ETNIC", ("ETNIC",)),
+    Person("etnic2", "Maé", "Inventé", "Service Desk : exécute les demandes hors MODE", ("ETNIC", "Exécution")),
+    Person("verificatrice", "Alix", "Inventée", "vérifie les demandes hors MODE", ("SGNE", "Vérification")),
+    Person("auditeur", "Charlie", "Inventé", "lit tout et le journal d’audit, ne change rien", ("Auditeur",)),
+    Person("secours", "Compte", "de secours", "quand Cerbère est en panne", break_glass=True),
+    Person("directrice", "Dominique", "Fictive", "dirige une école, avec la permission", quality="holder-grant"),
+    Person("directeur", "Camille", "Fictif", "dirige une école, sans la permission", quality="holder", expires_in=5),
+    Person("gia", "Noa", "Fictive", "GIA du PO de ces deux écoles", quality="gia"),
+    Person("po", "Lou", "Fictif", "représente ce PO et dirige une école d’un autre", quality="po-and-holder"),
+    Person("inconnue", "Andrea", "Fictive", "n’a encore aucun lien avec une école"),
+]

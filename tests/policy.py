@@ -1,0 +1,165 @@
+"""Who may open each address of the portal (SEC-B6): one table, read by `test_policy.py` and by people.
+
+An address that is not in the table fails the tests, and so does a line whose address is gone. « To open » is to reach
+the view: what it answers then (a page, a form with errors, a redirect elsewhere) is its own tests' matter.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.urls import get_resolver
+from django.urls.resolvers import URLResolver
+
+# Roles
+ANONYMOUS = "visiteur"
+WEAK = "superutilisateur à la session faible"  # worth nothing: the session is ended
+PLAIN = "personne sans droit"
+HOLDER = "titulaire sans permission"
+GRANTED = "titulaire avec permission"
+GIA = "GIA"
+PO = "représentante du PO"
+SGNE, ETNIC, AUDITOR, VERIFIER, EXECUTOR = "SGNE", "ETNIC", "Auditeur", "Vérification", "Exécution"
+GLASS = "compte de secours"  # a superuser, with its second factor
+
+NOBODY: frozenset[str] = frozenset()
+HOLDERS = frozenset({HOLDER, GRANTED, GIA, PO})
+GROUPS = frozenset({SGNE, ETNIC, AUDITOR, VERIFIER, EXECUTOR})
+STAFF = GROUPS | {GLASS}
+SIGNED_IN = STAFF | HOLDERS | {PLAIN}
+OUTSIDE = frozenset({ANONYMOUS, WEAK})
+EVERYONE = SIGNED_IN | OUTSIDE
+CAMPAIGN = frozenset({SGNE, ETNIC, AUDITOR, GLASS})  # whoever reads the campaign
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Who gets in by GET, who by POST. `refusals`: statuses that this address answers to people it let in."""
+
+    get: frozenset[str]
+    post: frozenset[str]
+    refusals: frozenset[int] = frozenset()
+
+
+def to(who: frozenset[str], post: frozenset[str] | None = None, *refusals: int) -> Policy:
+    return Policy(who, who if post is None else post, frozenset(refusals))
+
+
+PAGES: dict[str, Policy] = {
+    # Anyone
+    "home": to(EVERYONE),
+    "mailbox_status": to(EVERYONE),
+    "privacy": to(EVERYONE),
+    "accessibility": to(EVERYONE),
+    "health": to(EVERYONE),
+    "password_door": to(EVERYONE),
+    "^eforms/portal/rest/start/smail2_mode/?$": to(EVERYONE),
+    "^eforms/portal/rest/start/smail2_hors_mode/?$": to(EVERYONE),
+    "reset_hors_mode": to(EVERYONE),
+    "reset_hors_mode_check": to(EVERYONE),
+    "reset_hors_mode_code": to(EVERYONE),
+    "reset_hors_mode_done": to(EVERYONE),
+    "reset_pick_up": to(EVERYONE),
+    "reset_stop": to(EVERYONE),
+    "sign_in": to(EVERYONE, None, 503),  # Cerbère, in these tests, does not answer
+    "cerbere_callback": to(EVERYONE, None, 403),  # what comes back without having left is refused
+    "signed_out": to(EVERYONE),
+    "session_state": to(EVERYONE),
+    "sign_out": to(EVERYONE),
+    "account_login": to(EVERYONE),
+    "mfa_authenticate": to(EVERYONE),
+    # Signed in; what the page holds is the person's own
+    "my_mailboxes": to(SIGNED_IN),
+    "open_sessions": to(SIGNED_IN),
+    "reset_mode": to(SIGNED_IN),
+    "mode_grants": to(SIGNED_IN),
+    "mode_ask": to(SIGNED_IN),
+    # Own objects: someone else's answers like one that does not exist
+    "my_mail": to(HOLDERS),
+    "reset_mode_check": to(frozenset({GRANTED, PO})),
+    "reset_request": to(frozenset({GRANTED})),
+    "mode_withdraw": to(frozenset({HOLDER})),
+    "mode_unit": to(frozenset({GIA})),
+    "mode_grant": to(frozenset({GIA})),
+    "mode_decide": to(frozenset({GIA})),
+    "mode_revoke": to(frozenset({GIA})),
+    # The accounts of last resort
+    "mfa_activate_totp": to(frozenset({GLASS})),
+    "mfa_view_recovery_codes": to(frozenset({GLASS}), None, 404),  # 404 too before the second factor
+    "mfa_generate_recovery_codes": to(frozenset({GLASS})),
+    # The staff's side
+    "admin:index": to(STAFF),
+    "admin:login": to(OUTSIDE),  # leads to /connexion/; there is nothing in it for someone who is signed in
+    "admin:logout": to(SIGNED_IN),
+    "admin:jsi18n": to(STAFF),
+    "admin:app_list": to(STAFF),
+    "admin:autocomplete": to(STAFF),
+    "admin:view_on_site": to(NOBODY),
+    "admin:password_change": to(STAFF),  # leads to the index whoever has no password here
+    "admin:password_change_done": to(STAFF),
+    "admin:(?P<url>.*)$": to(NOBODY),  # what Django's admin answers to any other address
+    "admin:auth_user_password_change": to(frozenset({GLASS})),
+    "admin:bma_portal_auditentry_verify": to(frozenset({AUDITOR, GLASS})),
+    "admin:migration_batch_decide": to(frozenset({SGNE, GLASS})),
+    "admin:migration_move_record_cutover": to(frozenset({ETNIC, GLASS})),
+    "admin:support_passwordreset_deed": to(frozenset({VERIFIER, GLASS})),
+    "admin:support_passwordreset_proof": to(frozenset({VERIFIER})),  # in charge of that request
+    "admin:support_passwordreset_page": to(frozenset({VERIFIER})),
+}
+
+# The admin's pages of each model: who views, adds, changes, deletes.
+View, Add, Change, Delete = frozenset[str], frozenset[str], frozenset[str], frozenset[str]
+ONLY_GLASS = frozenset({GLASS})
+WRITES_MODE = frozenset({SGNE, GLASS})
+MODELS: dict[str, tuple[View, Add, Change, Delete]] = {
+    "auth_group": (ONLY_GLASS, ONLY_GLASS, ONLY_GLASS, ONLY_GLASS),
+    "accounts_user": (ONLY_GLASS, ONLY_GLASS, ONLY_GLASS, ONLY_GLASS),
+    "bma_portal_auditentry": (frozenset({AUDITOR, GLASS}), NOBODY, NOBODY, NOBODY),
+    "bma_portal_statechange": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
+    "mail_outgoingmail": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
+    "mail_senderstate": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
+    "accounts_organisation": (STAFF, frozenset({SGNE, GLASS}), frozenset({SGNE, GLASS}), NOBODY),
+    "accounts_site": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
+    "accounts_registerimport": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
+    "accounts_organisationchange": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
+    "accounts_contact": (CAMPAIGN, frozenset({SGNE, GLASS}), frozenset({SGNE, GLASS}), ONLY_GLASS),
+    "accounts_modeperiod": (CAMPAIGN, WRITES_MODE, WRITES_MODE, NOBODY),
+    "accounts_holder": (CAMPAIGN, WRITES_MODE, WRITES_MODE, NOBODY),
+    "accounts_gia": (CAMPAIGN, WRITES_MODE, WRITES_MODE, NOBODY),
+    "accounts_resetgrant": (CAMPAIGN, WRITES_MODE, WRITES_MODE, NOBODY),
+    "accounts_grantrequest": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
+    "accounts_mailbox": (STAFF, NOBODY, frozenset({ETNIC, GLASS}), NOBODY),
+    "migration_campaign": (CAMPAIGN, ONLY_GLASS, frozenset({SGNE, GLASS}), NOBODY),
+    "migration_batch": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
+    "migration_mailing": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
+    "migration_move": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
+    "support_passwordreset": (STAFF, NOBODY, NOBODY, NOBODY),
+}
+
+
+def table() -> dict[str, Policy]:
+    """By name, or by its pattern where an address has no name."""
+    found = dict(PAGES)
+    for model, (view, add, change, delete) in MODELS.items():
+        found[f"admin:{model}_changelist"] = to(view)
+        found[f"admin:{model}_history"] = to(view)
+        found[f"admin:{model}_add"] = to(add)
+        found[f"admin:{model}_change"] = to(view, change)
+        found[f"admin:{model}_delete"] = to(delete)
+    return found
+
+
+def addresses() -> Iterator[tuple[str, str]]:
+    """Every address of the URLconf: its name (or pattern), its route."""
+    yield from _walk(get_resolver(), "", "")
+
+
+def _walk(resolver: URLResolver, route: str, namespace: str) -> Iterator[tuple[str, str]]:
+    for pattern in resolver.url_patterns:
+        whole = route + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            inner = f"{pattern.namespace}:" if pattern.namespace else ""
+            yield from _walk(pattern, whole, namespace + inner)
+        elif pattern.name is None and str(pattern.pattern) == "<path:object_id>/":
+            continue  # the admin's former address of an object: the same door, then its change page
+        else:
+            yield namespace + (pattern.name or str(pattern.pattern)), whole

@@ -1,0 +1,340 @@
+"""Each role knocks at each address, by GET and by POST: the table of `policy.py` says who gets in (SEC-B6)."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import pytest
+from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
+from django.test import Client
+from django.urls import NoReverseMatch, reverse
+
+from accounts.models import Contact, OrganisationChange, RegisterImport, User
+from bma_portal import audit, clock
+from bma_portal.mail.models import OutgoingMail, SenderState
+from bma_portal.models import AuditEntry
+from bma_portal.states import StateChange
+from migration.models import Mailing
+from support.models import PasswordReset, ProofFile
+from tests import policy
+from tests.factories import OrganisationFactory, SiteFactory, UserFactory
+from tests.factories_holders import (
+    DAY,
+    NOON,
+    GiaFactory,
+    GrantRequestFactory,
+    HolderFactory,
+    ModePeriodFactory,
+    PasswordResetFactory,
+    ResetGrantFactory,
+)
+from tests.factories_migration import MoveFactory
+from tests.policy import ANONYMOUS, ETNIC, EVERYONE, GIA, GLASS, GRANTED, GROUPS, HOLDER, PLAIN, PO, VERIFIER, WEAK
+from tests.sign_in import note_entry, sign_in
+
+TABLE = policy.table()
+NO_UUID = "9f4ac1a2-6a55-4cf0-a0a0-1fb1d6a6a001"
+TOKENS = {"reset_pick_up", "reset_stop"}
+
+
+# The table and the URLconf
+
+
+def test_every_address_has_a_policy():
+    """A new address: say in tests/policy.py who may open it."""
+    missing = sorted({name for name, _ in policy.addresses()} - set(TABLE))
+    assert missing == []
+
+
+def test_every_policy_has_an_address():
+    assert sorted(set(TABLE) - {name for name, _ in policy.addresses()}) == []
+
+
+def test_whatever_a_visitor_may_open_says_so_in_the_code_and_nothing_else_does():
+    """`login_not_required` on a view, and its line in the table, are the same decision."""
+    from django.urls import get_resolver
+
+    for name, pattern in _patterns(get_resolver(), ""):
+        open_to_all = not getattr(pattern.callback, "login_required", True)
+        if name in TABLE and not name.startswith("admin:"):
+            assert open_to_all is (ANONYMOUS in TABLE[name].get), name
+        elif name in TABLE:
+            assert open_to_all is (name == "admin:login"), name
+
+
+def _patterns(resolver, namespace):
+    for pattern in resolver.url_patterns:
+        if hasattr(pattern, "url_patterns"):
+            inner = f"{pattern.namespace}:" if pattern.namespace else ""
+            yield from _patterns(pattern, namespace + inner)
+        else:
+            yield namespace + (pattern.name or str(pattern.pattern)), pattern
+
+
+# The people, and what is theirs
+
+
+@dataclass
+class Stage:
+    """One person per role; by address, what stands in its route: theirs if they have one, else someone's."""
+
+    people: dict[str, User] = field(default_factory=dict)
+    own: dict[tuple[str, str], dict] = field(default_factory=dict)
+    any_: dict[str, dict] = field(default_factory=dict)
+
+    def arguments(self, name: str, role: str) -> dict:
+        return self.own.get((name, role)) or self.any_.get(name, {})
+
+
+@pytest.fixture
+def stage(db, monkeypatch) -> Stage:
+    monkeypatch.setattr("support.proofs.open_pages", lambda proof: [b"image"])
+    clock.set_for_every_process(NOON)
+    stage = Stage()
+    for role in EVERYONE - {ANONYMOUS, WEAK, GLASS} - GROUPS:
+        stage.people[role] = UserFactory(username=role)
+    for role in GROUPS:
+        stage.people[role] = UserFactory(username=role, staff=True)
+        stage.people[role].groups.add(Group.objects.get(name=role))
+    stage.people[WEAK] = UserFactory(username=WEAK, superuser=True)
+    stage.people[GLASS] = UserFactory(username=GLASS, superuser=True, break_glass=True)
+    _units(stage)
+    _admin_objects(stage)
+    return stage
+
+
+def _units(stage: Stage) -> None:
+    """A PO and its representative; four schools of four persons, all migrated."""
+    po = OrganisationFactory(po_unit=True, mailbox=True)
+    foreign = MoveFactory(migrated=True, mailbox__organisation__po_unit=True)
+    for role in (HOLDER, GRANTED, GIA, PO):
+        unit = po if role == PO else OrganisationFactory(po=po, mailbox=True)
+        move = MoveFactory(migrated=True, mailbox=unit.mailbox)
+        person = stage.people[role]
+        if role == GIA:
+            GiaFactory(user=person, organisation=unit)
+            stage.own["mode_unit", role] = stage.own["mode_grant", role] = {"numero": unit.mailbox.address[:8]}
+            stage.own["mode_revoke", role] = {"pk": ResetGrantFactory(organisation=unit).pk}
+            stage.own["mode_decide", role] = {"pk": GrantRequestFactory(organisation=unit).pk}
+        else:
+            HolderFactory(user=person, organisation=unit)
+        if role in {GRANTED, PO}:
+            grant = ResetGrantFactory(user=person, organisation=unit)
+            stage.own["reset_mode_check", role] = {"numero": unit.mailbox.address[:8]}
+        if role == GRANTED:
+            reset = PasswordResetFactory(
+                mode=True, ready=True, path="mode", mailbox=unit.mailbox, requester=person, grant=grant
+            )
+            stage.own["reset_request", role] = {"public": reset.public}
+        if role == HOLDER:
+            stage.own["mode_withdraw", role] = {"pk": GrantRequestFactory(user=person).pk}
+        stage.own["my_mail", role] = {"mail": move.mailings.get(step=1).mail.uuid}
+    stage.any_["my_mail"] = {"mail": foreign.mailings.get(step=1).mail.uuid}
+    stage.any_["reset_mode_check"] = {"numero": foreign.mailbox.address[:8]}
+    stage.any_["mode_unit"] = stage.any_["mode_grant"] = {"numero": foreign.mailbox.address[:8]}
+    stage.any_["mode_revoke"] = {"pk": ResetGrantFactory(organisation=foreign.mailbox.organisation).pk}
+    asked = GrantRequestFactory(organisation=foreign.mailbox.organisation)
+    stage.any_["mode_decide"] = stage.any_["mode_withdraw"] = {"pk": asked.pk}
+    stage.any_["reset_request"] = {"public": PasswordResetFactory(mode=True, ready=True, path="mode").public}
+    stage.any_["reset_pick_up"] = stage.any_["reset_stop"] = {"token": "inconnu"}
+
+
+def _admin_objects(stage: Stage) -> None:
+    """One object of each kind that the admin shows, and the arguments of its other pages."""
+    unit, person = OrganisationFactory(mailbox=True), stage.people[PLAIN]
+    reset = PasswordResetFactory(received=True, taken_by=stage.people[VERIFIER], taken_at=NOON)
+    ProofFile.objects.create(reset=reset, received_at=NOON, pages=1, key="x", content=b"x")
+    batch = MoveFactory(batch__status="draft").batch
+    with transaction.atomic():
+        audit.record("sheet.viewed", about=unit, at=NOON, by=person)
+    source = RegisterImport.objects.create(date=DAY, imported_at=NOON, sha256="0" * 64)
+    objects = {
+        "auth_group": Group.objects.first(),
+        "accounts_user": person,
+        "bma_portal_auditentry": AuditEntry.objects.first(),
+        "bma_portal_statechange": StateChange.objects.create(
+            object_type="migration.batch", object_id=batch.pk, old="draft", new="approved", by="sgne", at=NOON
+        ),
+        "mail_outgoingmail": OutgoingMail.objects.first(),
+        "mail_senderstate": SenderState.objects.get_or_create(sender="sgne")[0],
+        "accounts_organisation": unit,
+        "accounts_site": SiteFactory(),
+        "accounts_registerimport": source,
+        "accounts_organisationchange": OrganisationChange.objects.create(
+            organisation=unit, field="name", old="a", new="b", at=NOON
+        ),
+        "accounts_contact": Contact.objects.first(),
+        "accounts_mailbox": unit.mailbox,
+        "accounts_modeperiod": ModePeriodFactory(),
+        "accounts_holder": HolderFactory(),
+        "accounts_gia": GiaFactory(),
+        "accounts_resetgrant": ResetGrantFactory(),
+        "accounts_grantrequest": GrantRequestFactory(),
+        "migration_campaign": batch.campaign,
+        "migration_batch": batch,
+        "migration_mailing": Mailing.objects.first(),
+        "migration_move": batch.moves.first(),
+        "support_passwordreset": reset,
+    }
+    for model in policy.MODELS:
+        for page in ("history", "change", "delete"):
+            stage.any_[f"admin:{model}_{page}"] = {"object_id": objects[model].pk}
+    stage.any_ |= {
+        "admin:auth_user_password_change": {"id": person.pk},
+        "admin:app_list": {"app_label": "accounts"},
+        "admin:view_on_site": {"content_type_id": ContentType.objects.get_for_model(User).pk, "object_id": person.pk},
+        "admin:(?P<url>.*)$": {"url": "rien"},
+        "admin:migration_batch_decide": {"object_id": batch.pk, "name": "approuver"},
+        "admin:support_passwordreset_deed": {"pk": reset.pk, "name": "accepter"},
+        "admin:support_passwordreset_proof": {"pk": reset.pk},
+        "admin:support_passwordreset_page": {"pk": reset.pk, "number": 1},
+    }
+
+
+@contextmanager
+def undone(client: Client) -> Iterator[None]:
+    """What is asked inside leaves nothing: neither rows (not by `atomic`, in which a deed of its own could not be
+    committed) nor cookies."""
+    cookies, start = client.cookies.copy(), transaction.savepoint()
+    yield
+    transaction.savepoint_rollback(start)
+    client.cookies = cookies
+
+
+QUERIES = {"admin:autocomplete": "?app_label=accounts&model_name=organisation&field_name=po"}
+
+
+def client_of(stage: Stage, role: str) -> Client:
+    client = Client()
+    if role == GLASS:
+        sign_in(client, stage.people[role])
+        note_entry(client, stage.people[role], by="secours")
+    elif role != ANONYMOUS:
+        sign_in(client, stage.people[role], strong=role != WEAK)
+    return client
+
+
+def address(stage: Stage, name: str, role: str) -> str:
+    arguments = stage.arguments(name, role)
+    try:
+        return reverse(name, kwargs=arguments) + QUERIES.get(name, "")
+    except NoReverseMatch:
+        namespace = "/admin/" if name.startswith("admin:") else "/"
+        route = re.sub(r"[\^$?]", "", name.removeprefix("admin:"))
+        return namespace + (arguments.get("url") or route)
+
+
+def outcome(client: Client, method: str, url: str) -> str:
+    """« entre », « connexion » (sent to the sign-in), « refus » with its status, « panne », or « méthode » (405)."""
+    answer = getattr(client, method)(url)
+    place = urlsplit(answer.headers.get("Location", "")).path
+    if answer.status_code == 302 and place == "/admin/login/":
+        answer = client.get(answer["Location"])
+        place = urlsplit(answer.headers.get("Location", "")).path
+    if answer.status_code == 302 and place == "/connexion/":
+        return "connexion"
+    if answer.status_code == 405:
+        return "méthode"
+    if answer.status_code in {403, 404}:
+        return f"refus {answer.status_code}"
+    return "entre" if answer.status_code < 500 else f"panne {answer.status_code}"
+
+
+def expected(name: str, role: str, method: str) -> set[str]:
+    allowed = getattr(TABLE[name], method)
+    if role in allowed:
+        return (
+            {"connexion"}
+            if name == "admin:login"
+            else {"entre", "méthode", *(f"{w} {s}" for w in ("refus", "panne") for s in TABLE[name].refusals)}
+        )
+    if role in {ANONYMOUS, WEAK}:
+        return {"connexion"}
+    return {"refus 403", "refus 404", "méthode"}  # a method that nobody may use tells nothing
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize("role", sorted(EVERYONE))
+def test_each_role_at_each_address(stage, role, method):
+    wrong = {}
+    client = client_of(stage, role)
+    client.raise_request_exception = False
+    for name in TABLE:
+        with undone(client):
+            found = outcome(client, method, address(stage, name, role))
+        if found not in expected(name, role, method):
+            wrong[name] = f"{found} au lieu de {' ou '.join(sorted(expected(name, role, method)))}"
+    assert wrong == {}
+
+
+# Someone else's object, and one that does not exist
+
+
+def body(client: Client, method: str, url: str, *names: object) -> tuple[int, str]:
+    """What is left of an answer once what differs by itself (tokens, the number that was asked) is put aside."""
+    with undone(client):
+        answer = getattr(client, method)(url)
+    # The tokens of forms, and how long the session still lasts.
+    text = re.sub(r'name="csrfmiddlewaretoken" value="[^"]+"|data-[a-z-]+="[^"]*"', "", answer.content.decode())
+    for name in names:
+        text = text.replace(str(name), "")
+    return answer.status_code, text
+
+
+OBJECTS = {
+    "my_mail": ("mail", NO_UUID),
+    "reset_request": ("public", NO_UUID),
+    "reset_mode_check": ("numero", "ec999999"),
+    "mode_unit": ("numero", "ec999999"),
+    "mode_grant": ("numero", "ec999999"),
+    "mode_revoke": ("pk", 999_999),
+    "mode_decide": ("pk", 999_999),
+    "mode_withdraw": ("pk", 999_999),
+}
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize("role", [PLAIN, HOLDER, GRANTED, GIA, PO, ETNIC, GLASS])
+@pytest.mark.parametrize("name", OBJECTS)
+def test_a_foreign_object_answers_like_one_that_does_not_exist(stage, name, role, method):
+    key, nothing = OBJECTS[name]
+    client = client_of(stage, role)
+    foreign = stage.any_[name][key]
+    there = body(client, method, reverse(name, kwargs={key: foreign}), foreign)
+    absent = body(client, method, reverse(name, kwargs={key: nothing}), nothing)
+    assert there == absent
+    assert there[0] in {403, 404, 405}
+
+
+@pytest.mark.parametrize("model", [name for name, who in policy.MODELS.items() if VERIFIER not in who[0]])
+def test_who_may_not_see_a_model_learns_nothing_of_which_objects_exist(stage, model):
+    client = client_of(stage, VERIFIER)
+    there = stage.any_[f"admin:{model}_change"]["object_id"]
+    for page in ("change", "history", "delete"):
+        answers = {body(client, "get", reverse(f"admin:{model}_{page}", args=[pk])) for pk in (there, 999_999)}
+        assert len(answers) == 1
+
+
+def test_the_request_that_another_person_made_stays_theirs(stage):
+    """By POST above all: that is what shows a password."""
+    url = reverse("reset_request", kwargs=stage.own["reset_request", GRANTED])
+    for role in EVERYONE - {GRANTED, ANONYMOUS, WEAK}:
+        assert client_of(stage, role).post(url).status_code == 404, role
+    assert PasswordReset.objects.filter(status="ready", credential__destroyed_at=None).count() == 2
+
+
+def test_a_quality_that_ends_closes_its_doors_at_once(stage):
+    person = stage.people[GRANTED]
+    client = client_of(stage, GRANTED)
+    mail = reverse("my_mail", kwargs=stage.own["my_mail", GRANTED])
+    check = reverse("reset_mode_check", kwargs=stage.own["reset_mode_check", GRANTED])
+    assert [client.get(url).status_code for url in (mail, check)] == [200, 200]
+    yesterday = DAY - timedelta(days=1)
+    person.grants.update(ends_on=yesterday)
+    person.holdings.update(ends_on=yesterday)
+    assert [client.get(url).status_code for url in (mail, check)] == [404, 403]
