@@ -112,7 +112,7 @@ ONLY_GLASS = frozenset({GLASS})
 WRITES_MODE = frozenset({SGNE, GLASS})
 MODELS: dict[str, tuple[View, Add, Change, Delete]] = {
     "auth_group": (ONLY_GLASS, ONLY_GLASS, ONLY_GLASS, ONLY_GLASS),
-    "accounts_user": (ONLY_GLASS, ONLY_GLASS, ONLY_GLASS, ONLY_GLASS),
+    "accounts_user": (ONLY_GLASS, ONLY_GLASS, ONLY_GLASS, NOBODY),  # disabled, never deleted
     "bma_portal_auditentry": (frozenset({AUDITOR, GLASS}), NOBODY, NOBODY, NOBODY),
     "bma_portal_statechange": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
     "mail_outgoingmail": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
@@ -127,6 +127,7 @@ MODELS: dict[str, tuple[View, Add, Change, Delete]] = {
     "accounts_gia": (CAMPAIGN, WRITES_MODE, WRITES_MODE, NOBODY),
     "accounts_resetgrant": (CAMPAIGN, WRITES_MODE, WRITES_MODE, NOBODY),
     "accounts_grantrequest": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
+    "accounts_credential": (NOBODY, NOBODY, NOBODY, NOBODY),  # but for BY_HAND, below
     "accounts_mailbox": (STAFF, NOBODY, frozenset({ETNIC, GLASS}), NOBODY),
     "migration_campaign": (CAMPAIGN, ONLY_GLASS, frozenset({SGNE, GLASS}), NOBODY),
     "migration_batch": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
@@ -134,6 +135,9 @@ MODELS: dict[str, tuple[View, Add, Change, Delete]] = {
     "migration_move": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
     "support_passwordreset": (STAFF, NOBODY, NOBODY, NOBODY),
 }
+
+# Where agents set the passwords themselves (DIRECTORY=manual), who sees those that wait.
+BY_HAND = frozenset({ETNIC, GLASS})
 
 
 def table() -> dict[str, Policy]:

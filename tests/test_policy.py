@@ -26,6 +26,7 @@ from tests.factories import OrganisationFactory, SiteFactory, UserFactory
 from tests.factories_holders import (
     DAY,
     NOON,
+    CredentialFactory,
     GiaFactory,
     GrantRequestFactory,
     HolderFactory,
@@ -170,6 +171,7 @@ def _admin_objects(stage: Stage) -> None:
         ),
         "accounts_contact": Contact.objects.first(),
         "accounts_mailbox": unit.mailbox,
+        "accounts_credential": CredentialFactory(mailbox=unit.mailbox),
         "accounts_modeperiod": ModePeriodFactory(),
         "accounts_holder": HolderFactory(),
         "accounts_gia": GiaFactory(),
@@ -272,6 +274,16 @@ def test_each_role_at_each_address(stage, role, method):
     assert wrong == {}
 
 
+@pytest.mark.parametrize("role", sorted(EVERYONE))
+def test_passwords_set_by_hand_show_to_those_who_set_them_and_only_where_they_do(stage, role, settings):
+    settings.DIRECTORY, settings.DIRECTORY_BACKEND = "manual", ""
+    client = client_of(stage, role)
+    for page in ("changelist", "change"):
+        found = outcome(client, "get", address(stage, f"admin:accounts_credential_{page}", role))
+        refused = {"connexion"} if role in {ANONYMOUS, WEAK} else {"refus 403", "refus 404"}
+        assert found in ({"entre"} if role in policy.BY_HAND else refused), page
+
+
 # Someone else's object, and one that does not exist
 
 
@@ -305,8 +317,9 @@ def test_a_foreign_object_answers_like_one_that_does_not_exist(stage, name, role
     key, nothing = OBJECTS[name]
     client = client_of(stage, role)
     foreign = stage.any_[name][key]
-    there = body(client, method, reverse(name, kwargs={key: foreign}), foreign)
-    absent = body(client, method, reverse(name, kwargs={key: nothing}), nothing)
+    repeated = key == "numero"  # these pages may say again the number that they were asked
+    there = body(client, method, reverse(name, kwargs={key: foreign}), *[foreign] * repeated)
+    absent = body(client, method, reverse(name, kwargs={key: nothing}), *[nothing] * repeated)
     assert there == absent
     assert there[0] in {403, 404, 405}
 

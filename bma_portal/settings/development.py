@@ -9,7 +9,7 @@ import environ
 environ.Env.read_env(Path(__file__).resolve().parent.parent.parent / ".env", overwrite=False)
 
 from bma_portal.settings.base import *  # noqa: E402, F403
-from bma_portal.settings.base import INSTALLED_APPS, ROOT, broker, database, env, whole_number  # noqa: E402
+from bma_portal.settings.base import INSTALLED_APPS, LOGGING, ROOT, broker, database, env, whole_number  # noqa: E402
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="developpement-seulement-" + "x" * 40)
@@ -36,3 +36,4 @@ _chosen = env.str("DIRECTORY", default="") or env.str("DIRECTORY_URL", default="
 DIRECTORY_BACKEND = env.str("DIRECTORY_BACKEND", default="" if _chosen else "demo.directory.TwinDirectory")
 STATIC_ROOT = ROOT / "var" / "static"
 WHITENOISE_USE_FINDERS = True
+LOGGING["loggers"]["bma.audit"] = {"level": "WARNING"}  # the outside anchor is for production
