@@ -85,8 +85,7 @@ def appoint_gia(
     """`to` manages the permissions of that unit, and of its establishments if it is a PO. Raises Refusal."""
     with deed("gia.made", about=organisation, by=by, at=at) as deeds:
         unit = Organisation.objects.select_for_update(of=("self",), no_key=True).get(pk=organisation.pk)
-        facts = {"starts_on": starts_on, "ends_on": ends_on, "source": source}
-        return make_gia(unit, to=to, by=by, at=at, deeds=deeds, **facts)
+        return make_gia(unit, to=to, by=by, starts_on=starts_on, ends_on=ends_on, source=source, at=at, deeds=deeds)
 
 
 def make_gia(

@@ -42,7 +42,7 @@ def open_session(request: HttpRequest, *, by: str, acr: str = "", second_factor:
         "second_factor": second_factor,
         "opened": now,
         "seen": now,
-        "roles": sorted(roles_of(request.user)),
+        "roles": sorted(roles_of(request.user)),  # type: ignore[arg-type]
     }
 
 
@@ -85,18 +85,10 @@ def end(request: HttpRequest) -> None:
     logout(request)
 
 
-def forget_dead_sessions() -> None:
-    """Delete the rows of sessions that are over."""
-    now = datetime.fromtimestamp(time.time(), UTC)
-    Session.objects.filter(expire_date__lt=now).delete()
-    alive = Session.objects.values("session_key")
-    UserSession.objects.exclude(session_key__in=alive).delete()
-
-
 class LoginRequired(LoginRequiredMiddleware):
     """Django's own, which also says why one must sign in again."""
 
-    def handle_no_permission(self, request: HttpRequest, view_func: Callable) -> HttpResponse:
+    def handle_no_permission(self, request: HttpRequest, view_func: Callable) -> HttpResponseRedirect:
         # What was posted is not kept anywhere: the page that sent it is where one comes back to, if it can be read.
         query = {"next": request.get_full_path()}
         reason = getattr(request, "session_ended", "") or (CLOSED if request.method == "POST" else "")
@@ -149,7 +141,7 @@ class SessionRules:
         return ""
 
     def _turn_out(self, request: HttpRequest, why: str) -> None:
-        who = User.objects.filter(pk=request.session.get(SESSION_KEY)).first()
+        who = User.objects.filter(pk=request.session.get(SESSION_KEY, 0)).first()
         end(request)
         audit.record("sign_out", at=request.at, about=who, by=who, why=why)  # type: ignore[attr-defined]
 

@@ -1,6 +1,6 @@
 from celery import shared_task
 
-from accounts import credentials, sessions
+from accounts import credentials
 from bma_portal import bells, clock
 
 
@@ -13,8 +13,3 @@ def ring() -> None:
 def set_passwords() -> None:
     if credentials.pending().exists():
         credentials.set_passwords(at=clock.now())
-
-
-@shared_task(name="accounts.forget_dead_sessions")
-def forget_dead_sessions() -> None:
-    sessions.forget_dead_sessions()

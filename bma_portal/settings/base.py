@@ -189,7 +189,6 @@ CELERY_BEAT_SCHEDULE = {
     "compteurs": {"task": "bma_portal.forget_old_counts", "schedule": schedule(6 * 3600)},
     # Beat counts from its own start: more often than once a night, so that a restart a day skips no night.
     "conservation": {"task": "bma_portal.apply_retention", "schedule": schedule(6 * 3600)},
-    "sessions": {"task": "accounts.forget_dead_sessions", "schedule": schedule(3600)},
     "courrier": {"task": "mail.sweep", "schedule": schedule(10)},
     "annuaire": {"task": "accounts.set_passwords", "schedule": schedule(30)},
     "demandes": {"task": "support.tick", "schedule": schedule(30)},

@@ -139,7 +139,7 @@ def expire(*, at: datetime) -> None:
         if reset.path == Path.MODE:
             close(reset, by=PORTAL, why="mot de passe non affiché à temps", at=at)
             return
-        credentials.destroy(Credential.objects.filter(pk=reset.credential_id), why="lien expiré", at=at)
+        credentials.destroy([reset.credential] if reset.credential else [], why="lien expiré", at=at)
         mails.tell_requester(mails.PickUpExpired, reset, at=at)
         reset.move_to(Status.ACCEPTED, by=PORTAL, at=at, note="lien de retrait expiré", credential=None)
         audit.record("reset.expired", about=reset, by=PORTAL, at=at)

@@ -286,13 +286,6 @@ def test_a_session_that_is_over_is_not_listed(cerbere, later):
     assert len(listed(new)) == 1
 
 
-def test_dead_rows_are_swept(cerbere):
-    walk_in(Client(), cerbere, "inconnue")
-    Session.objects.update(expire_date="2024-01-01T00:00Z")
-    sessions.forget_dead_sessions()
-    assert (Session.objects.count(), UserSession.objects.count()) == (0, 0)
-
-
 # Cookies
 
 
