@@ -17,6 +17,7 @@ from accounts.units import unit_of
 from accounts.words import fold
 from bma_portal.clock import brussels_date
 from bma_portal.errors import Refusal
+from bma_portal.identity import refuse_national_number
 from bma_portal.readonly import GuardedAdmin, ReadOnlyAdmin
 
 
@@ -131,7 +132,10 @@ class AddForm(DeedForm):
 
 class EndForm(DeedForm):
     motif = forms.CharField(
-        label="mettre fin, motif", max_length=300, help_text="La fin vaut tout de suite ; le motif reste."
+        label="mettre fin, motif",
+        max_length=300,
+        validators=[refuse_national_number],
+        help_text="La fin vaut tout de suite ; le motif reste.",
     )
 
     def deed(self, data: dict[str, Any]) -> Model:
@@ -186,7 +190,12 @@ class DatedAdmin(GuardedAdmin):
 
 
 class HolderAdd(AddForm):
-    source = forms.CharField(label="source", max_length=200, help_text="Par exemple l’arrêté ou le courriel du PO.")
+    source = forms.CharField(
+        label="source",
+        max_length=200,
+        validators=[refuse_national_number],
+        help_text="Par exemple l’arrêté ou le courriel du PO.",
+    )
 
     class Meta:
         model = Holder
@@ -215,7 +224,12 @@ class HolderAdmin(DatedAdmin):
 
 class GiaAdd(AddForm):
     fin = forms.DateField(label="jusqu’au (inclus)", widget=AdminDateWidget, required=False)
-    source = forms.CharField(label="source", max_length=200, help_text="Par exemple la délégation du PO.")
+    source = forms.CharField(
+        label="source",
+        max_length=200,
+        validators=[refuse_national_number],
+        help_text="Par exemple la délégation du PO.",
+    )
 
     class Meta:
         model = Gia

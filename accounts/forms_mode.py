@@ -13,6 +13,7 @@ from accounts.grants import MESSAGE_MAX, WHY_MAX
 from accounts.models import Organisation, User
 from accounts.units import unit_of
 from bma_portal.errors import Refusal
+from bma_portal.identity import refuse_national_number
 
 LONGEST_SHOWN = 200
 NO_GUESS = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
@@ -66,6 +67,7 @@ class AskForm(ModeForm):
         help_text="Votre fonction dans l’unité, par exemple. Jamais de mot de passe ni de numéro national.",
         required=False,
         max_length=MESSAGE_MAX,
+        validators=[refuse_national_number],
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 
@@ -117,6 +119,7 @@ class DecideForm(ModeForm):
         help_text="La personne qui a demandé le lira.",
         required=False,
         max_length=WHY_MAX,
+        validators=[refuse_national_number],
         widget=forms.Textarea(attrs={"rows": 2}),
     )
 
@@ -134,6 +137,7 @@ class RevokeForm(ModeForm):
         label="Motif du retrait",
         help_text="Par exemple : « a quitté l’école ». Il reste dans l’historique.",
         max_length=WHY_MAX,
+        validators=[refuse_national_number],
         error_messages={"required": "Indiquez le motif."},
         widget=forms.Textarea(attrs={"rows": 2}),
     )

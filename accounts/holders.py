@@ -25,6 +25,8 @@ def change_holder(
     """
     with deed("holder.changed", about=organisation, by=by, at=at) as deeds:
         unit = Organisation.objects.select_for_update(of=("self",), no_key=True).get(pk=organisation.pk)
+        if to is not None and not isinstance(by, str) and by.pk == to.pk:
+            raise Refusal("On ne se consigne pas titulaire soi-même : un ou une collègue le fait.")
         if on > brussels_date(at):
             raise Refusal("Un changement de titulaire se consigne le jour où il a lieu, ou après : pas à l’avance.")
         return replace(unit, to=to, by=by, on=on, at=at, source=source, deeds=deeds)

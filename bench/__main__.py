@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import drains, imports, report
+from bench import drains, forms, imports, report
 from bench.report import Line
 from bench.stage import Broken, Stage
 from bma_portal.embedded.errors import EmbeddedError
@@ -27,10 +27,11 @@ class Size:
     larger: int = 0
     each: int = 200
     boxes: int = 60
+    forms: int = 40
 
 
 SIZES = {
-    "quick": Size(mails=1000, times=1, seconds=0, each=100, boxes=30),
+    "quick": Size(mails=1000, times=1, seconds=0, each=100, boxes=30, forms=5),
     "normal": Size(mails=4000, times=3, seconds=110),
     "long": Size(mails=4000, times=5, seconds=600, larger=16_000),
 }
@@ -59,6 +60,8 @@ def measure(size: Size, say: Callable[[str], None]) -> tuple[list[Line], str]:
             version = stage.servers.postgres.execute("SHOW server_version")[0][0]
             say("import du registre…")
             lines += import_lines(stage, times=size.times)
+            say("temps de réponse du formulaire hors MODE…")
+            lines.append(forms.line(stage, times=size.forms))
             say("débit d’un ouvrier et mémoire…")
             lines += drains.against_the_limit(
                 stage, mails=size.mails, times=size.times, seconds=size.seconds, smaller=500, larger=size.larger

@@ -303,11 +303,21 @@ class _RawSender:
 
 def main(name: str, *arguments: str) -> None:
     django.setup()
-    from bench import imports
+    from bench import forms, imports
 
     acts = {
         act.__name__: act
-        for act in (crowd, streams, invented_register, ring, drain, raw, imports.compare, imports.statements)
+        for act in (
+            crowd,
+            streams,
+            invented_register,
+            ring,
+            drain,
+            raw,
+            forms.forms,
+            imports.compare,
+            imports.statements,
+        )
     }
     json.dump(acts[name](*arguments), sys.stdout)
 

@@ -1,10 +1,13 @@
 from collections.abc import Iterable
+from importlib import import_module
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.apps import AdminConfig
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.decorators import method_decorator
@@ -66,7 +69,17 @@ class PortalAdmin(admin.AdminSite):
         """Only a break-glass account has a password here."""
         if not getattr(request.user, "break_glass", False):
             return HttpResponseRedirect(reverse("admin:index"))
-        return super().password_change(request, extra_context)
+        audit = import_module("bma_portal.audit")  # its models are not loaded yet when this module is
+        before = request.session.session_key
+        with transaction.atomic():
+            response = super().password_change(request, extra_context)
+            if request.method == "POST" and response.status_code == 302:  # Django's own log says nothing of it
+                at, person = request.at, request.user  # type: ignore[attr-defined]
+                # The session goes on under another key: the list, and « partout », must find it there.
+                listed = apps.get_model("usersessions", "UserSession").objects.filter(session_key=before)
+                listed.update(session_key=request.session.session_key)
+                audit.record("break_glass", at=at, about=person, by=person, result="mot de passe changé")
+        return response
 
 
 class PortalAdminConfig(AdminConfig):

@@ -26,8 +26,12 @@ _WANTED = {
     "empreinte",
     "requete",
 }
-# Whoever has such an address has the password, or stops a request (SEC-D4). A `next=` quotes its slashes.
-_TOKEN = re.compile(r"(mot-de-passe(?:/|%2F)(?:retrait|arret)(?:/|%2F))[\w.~=-]+", re.ASCII | re.IGNORECASE)
+# Whoever has such an address has the password, or stops a request (SEC-D4). A `next=` quotes its slashes. Cerbère's
+# code stands in the address where one comes back.
+_TOKEN = re.compile(
+    r"(mot-de-passe(?:/|%2F)(?:retrait|arret)(?:/|%2F)|connexion/retour/?\?(?:[^\s\"&]*&)*code=)[\w.~=%-]+",
+    re.ASCII | re.IGNORECASE,
+)
 _MASK = json.dumps("•••")[1:-1]
 
 

@@ -193,6 +193,7 @@ class PasswordResetAdmin(ReadOnlyAdmin):
             "proof": proof,
             "may_open_proof": has_proof and charge.is_in_charge(reset, request.user),
             "next": charge.who_is_next(reset),
+            "behind": charge.waiting_behind(reset),
             "deeds": [
                 (reverse("admin:support_passwordreset_deed", args=[reset.pk, name]), DEEDS[name])
                 for name in charge.open_deeds(reset, request.user, at=at)

@@ -45,6 +45,14 @@ def open_deeds(reset: PasswordReset, user: Any, *, at: datetime) -> list[str]:
     return found
 
 
+def waiting_behind(reset: PasswordReset) -> int:
+    """How many confirmed requests for the same mailbox wait for this one to end: one of them may be the true one."""
+    if reset.status not in PasswordReset.LIVE:
+        return 0
+    others = PasswordReset.objects.filter(mailbox=reset.mailbox_id, status=Status.UNCONFIRMED)
+    return others.filter(confirmed_at__isnull=False).count()
+
+
 def who_is_next(reset: PasswordReset) -> str:
     """Whom this request waits for, in one sentence."""
     match reset.status:

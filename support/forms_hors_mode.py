@@ -12,16 +12,17 @@ from django.core.validators import EmailValidator
 from django.http import HttpRequest, QueryDict
 
 from accounts.addresses import DOMAIN
+from bma_portal.identity import refuse_national_number
 from support import proofs
 from support.forms import LONGEST_SHOWN
-from support.identity import refuse_national_number
 from support.proofs import ProofField
 
 # Nobody reads the notice and fills six fields in less; a robot posts at once. Counted by the real clock.
 SECONDS_TO_FILL = 3
 _OPENED_SALT = "hors-mode.opened"
 _UNREADABLE = "\N{REPLACEMENT CHARACTER}"
-_NAME = re.compile(r"[^\W\d_]+(?:[ '’.\-]{1,2}[^\W\d_]+)*\.?")
+# A dot ends a word: « J. Dupont », never « exemple.be », which mail programs would make a link of.
+_NAME = re.compile(r"[^\W\d_]+(?:(?:[ '’\-]{1,2}|\.[ \-])[^\W\d_]+)*\.?")
 _EMAIL = EmailValidator()
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from accounts.models import Organisation
-from support.identity import refuse_national_number
+from bma_portal.identity import refuse_national_number
 
 # Each says what to correct: the person reads it as it stands (D15).
 REASONS = {

@@ -45,16 +45,25 @@ def strong_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Client, "force_login", lambda client, user, backend=None: sign_in(client, user) and None)
 
 
+@pytest.hookimpl(trylast=True)  # after the shuffle
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side (`-n 2 --dist loadgroup`): a file stays whole, but where each test has all that it needs.
+    """Side by side (`-n 2 --dist loadgroup --no-loadscope-reorder`): what may go beside what.
 
-    The tests of the directory go together: Samba's ports are fixed.
+    The walks have processes and clocks of their own and come first, one at a time; so do the tests of the directory,
+    which share a Samba. A browser's tests go anywhere; of the rest a file stays whole.
     """
+
+    def group(item: pytest.Item) -> str:
+        fixtures = getattr(item, "fixturenames", ())
+        if item.get_closest_marker("slow") or "theatre" in fixtures:
+            return "walks"
+        if "running_domain" in fixtures:
+            return "samba"
+        return item.nodeid if item.get_closest_marker("browser") else item.nodeid.partition("::")[0]
+
     for item in items:
-        if "running_domain" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("samba"))
-        elif not (item.get_closest_marker("browser") or "theatre" in getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+        item.add_marker(pytest.mark.xdist_group(group(item)))
+    items.sort(key=lambda item: group(item) != "walks")
 
 
 what_migrations_wrote = pytest.StashKey[str]()
@@ -75,7 +84,13 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_setup: None, djang
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
     """A test that commits empties the tables when it ends: fill them again for whichever comes next, in any order."""
-    result = yield
+    try:
+        return (yield)
+    finally:  # also after a teardown that failed
+        _fill_again_what_was_emptied(item, nextitem)
+
+
+def _fill_again_what_was_emptied(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     marker = item.get_closest_marker("django_db")
     fixtures = getattr(item, "fixturenames", ())
     emptied = (marker and marker.kwargs.get("transaction")) or {"transactional_db", "live_server"} & set(fixtures)
@@ -87,7 +102,6 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
             call_command("flush", verbosity=0, interactive=False, inhibit_post_migrate=True)
             connection.creation.deserialize_db_from_string(item.config.stash[what_migrations_wrote])
             connection.close()  # after a browser's test this is another connection than the tests' own
-    return result
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,5 +1,6 @@
 """The accounts of last resort: a password, then a second factor, by allauth; each use is seen."""
 
+from collections.abc import Callable
 from typing import Any
 
 from allauth.account.forms import LoginForm
@@ -14,8 +15,10 @@ from allauth.mfa.totp.views import ActivateTOTPView
 from django import forms
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.template.response import SimpleTemplateResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts import sessions
 from accounts.auth import BREAK_GLASS, ENTRY
@@ -39,15 +42,28 @@ class BreakGlassForm(LoginForm):
             field.error_messages["required"] = "Remplissez ce champ."
 
 
-class SignIn(LoginView):
+class LeavingNoTrace:
+    """What these pages have in hand (a password, a key, codes) is in no report of an error, of the page's either."""
+
+    def get(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return _rendered(super().get, *args, **kwargs)  # type: ignore[misc]
+
+    @method_decorator(sensitive_post_parameters())
+    def post(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return _rendered(super().post, *args, **kwargs)  # type: ignore[misc]
+
+
+def _rendered(answer: Callable[..., HttpResponseBase], *args: Any, **kwargs: Any) -> HttpResponseBase:
+    with leaving_no_trace():
+        response = answer(*args, **kwargs)
+        return response.render() if isinstance(response, SimpleTemplateResponse) else response
+
+
+class SignIn(LeavingNoTrace, LoginView):
     """The page of the password. A Cerbère person's name opens nothing here, nor does a password of theirs."""
 
     form_class = BreakGlassForm
     template_name = "accounts/break_glass.html"
-
-    def form_valid(self, form: BreakGlassForm) -> HttpResponse:
-        with leaving_no_trace():
-            return super().form_valid(form)
 
 
 class CodeField(forms.CharField):
@@ -59,7 +75,7 @@ class CodeField(forms.CharField):
         super().__init__(label="Code", max_length=20, widget=forms.TextInput(attributes), error_messages=missing)
 
 
-class SecondFactor(AuthenticateView):
+class SecondFactor(LeavingNoTrace, AuthenticateView):
     template_name = "accounts/second_factor.html"
 
     def _build_forms(self) -> Any:
@@ -92,7 +108,7 @@ class BreakGlassOnly:
 
 
 @method_decorator(never_cache, name="dispatch")
-class Enrol(BreakGlassOnly, ActivateTOTPView):
+class Enrol(LeavingNoTrace, BreakGlassOnly, ActivateTOTPView):
     """The second factor is enrolled at the first sign-in, before anything else opens."""
 
     form_class = EnrolForm
@@ -110,8 +126,7 @@ class Enrol(BreakGlassOnly, ActivateTOTPView):
         return data
 
     def form_valid(self, form: EnrolForm) -> HttpResponse:
-        with leaving_no_trace():
-            response = super().form_valid(form)
+        response = super().form_valid(form)
         del self.request.session[ENROLLING]
         sessions.second_factor_shown(self.request)
         user = self.request.user
@@ -120,7 +135,7 @@ class Enrol(BreakGlassOnly, ActivateTOTPView):
 
 
 @method_decorator(never_cache, name="dispatch")
-class RecoveryCodes(BreakGlassOnly, ViewRecoveryCodesView):
+class RecoveryCodes(LeavingNoTrace, BreakGlassOnly, ViewRecoveryCodesView):
     """Ten codes that each open once when the telephone is lost; they are shown once."""
 
     template_name = "accounts/recovery_codes.html"

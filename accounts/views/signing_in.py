@@ -18,6 +18,7 @@ from accounts.auth import CERBERE, ENTRY, is_own_path
 from accounts.provider import CerbereOAuth2Adapter, CerbereProvider, app
 from bma_portal import audit
 from bma_portal.limits import Limit, exceeded
+from bma_portal.secret import leaving_no_trace
 from bma_portal.views import too_many
 
 # A whole school may stand behind one address; none signs in that often.
@@ -76,7 +77,8 @@ def callback(request: HttpRequest) -> HttpResponse:
         return refusals.refuse(request, refusals.UNREADABLE, why="autre émetteur")
     try:
         one_way = CerbereOAuth2Adapter(request, settings.CERBERE_ISSUER)
-        return OAuth2CallbackView.adapter_view(one_way)(request)
+        with leaving_no_trace():  # tokens pass through allauth's hands and ours
+            return OAuth2CallbackView.adapter_view(one_way)(request)
     except (OAuth2Error, RequestException) as error:
         return adapters.failure(request, error)
     except IntegrityError:

@@ -195,7 +195,14 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # What allauth must remember for all processes (rate limits, tokens already used): in PostgreSQL, like our own limits.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "bma_portal_cache"}}
+# Above so many entries Django forgets a third of them, those in force too; its own number is 300.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "bma_portal_cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 
 # Where the portal is reached: the addresses in its mails and towards Cerbère come from here, never from a request.
 PORTAL_URL = env.str("PORTAL_URL", default="").rstrip("/")

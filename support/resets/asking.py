@@ -12,7 +12,8 @@ from bma_portal.errors import Refusal
 from support import mails
 from support.door import door_for
 from support.models import PasswordReset
-from support.resets.common import ASKED_PER_DAY, Path, Status, set_password, suspicion_about
+from support.resets.common import ASKED_PER_DAY, Path, Status, suspicion_about
+from support.resets.settling import set_password
 
 
 def live_of(mailbox: Mailbox) -> PasswordReset | None:

@@ -3,10 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
-
 from accounts import credentials
 from accounts.models import Credential
+from accounts.words import fold
 from bma_portal import audit
 from bma_portal.errors import Refusal
 from support import mails, proofs
@@ -14,6 +13,8 @@ from support.models import PasswordReset, ProofFile
 
 Status = PasswordReset.Status
 Path = PasswordReset.Path
+
+PORTAL = "portail"  # who acts when nobody does
 
 REVIEW_HOURS = 24  # a request that follows another one this closely is looked at by a person (D10)
 ASKED_PER_DAY = 5  # by one person, and for one mailbox
@@ -59,18 +60,6 @@ def suspicion_about(reset: PasswordReset, *, at: datetime) -> str:
     return ""
 
 
-def set_password(reset: PasswordReset, *, at: datetime) -> None:
-    """After the commit that made its credential: try the directory once, then say what became of it.
-
-    A directory that is away costs time only: the sweep of `accounts` sets the same password, `tick` settles.
-    """
-    if reset.credential is not None:
-        credentials.set_now(reset.credential, at=at)
-    from support.resets.upkeep import settle  # the two call each other: a request settles as soon as it can
-
-    settle(at=at, only=reset.pk)
-
-
 def end(reset: PasswordReset, status: str, *, by: str, why: str, at: datetime, **facts: Any) -> None:
     """Move a locked request to an end: its password and its proof are destroyed with it."""
     reset.move_to(status, by=by, at=at, note=why, ended_at=at, ended_why=why[:200], **facts)
@@ -86,8 +75,9 @@ def close(reset: PasswordReset, *, by: str, why: str, at: datetime) -> None:
     audit.record("reset.closed", about=reset, by=by, why=why, at=at)
 
 
-def of_person(user: Any, organisation: Any) -> Q:
-    """The requests of this person for this unit: signed in, or by the same name in the form (A6)."""
-    signed_in = Q(requester=user)
-    named = Q(first_name__iexact=user.first_name, last_name__iexact=user.last_name, path=Path.HORS_MODE)
-    return Q(mailbox__organisation=organisation) & (signed_in | (named if user.last_name else signed_in))
+def is_of(reset: PasswordReset, user: Any) -> bool:
+    """Whether this request is this person's: signed in, or by the same name in the form, however spelled (A6)."""
+    if reset.path == Path.MODE:
+        return reset.requester_id == user.pk
+    typed, known = (sorted(fold(f"{one.first_name} {one.last_name}").split()) for one in (reset, user))
+    return bool(user.last_name) and typed == known

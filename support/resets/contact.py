@@ -94,7 +94,7 @@ def send_code(reset: PasswordReset, *, at: datetime) -> None:
 
     Raises TooMany when this request, or this address from any request, had its share.
     """
-    if limits.exceeded_by(f"code:{reset.email.lower()}", CODES_TO_ONE_ADDRESS):
+    if limits.exceeded_by(f"code:{_destination(reset.email)}", CODES_TO_ONE_ADDRESS):
         raise TooMany("Trop de codes ont été envoyés à cette adresse. Réessayez dans une heure.")
     with transaction.atomic():
         draft = locked(reset)
@@ -106,6 +106,13 @@ def send_code(reset: PasswordReset, *, at: datetime) -> None:
         draft.code_sent_at = at
         draft.save(update_fields=["code_serial", "code_tries", "code_sent_at"])
         mails.tell(mails.ContactCode(draft, recipient=draft.email), at=at)
+
+
+def _destination(email: str) -> str:
+    """Whose mailbox it is, for the limit: `Prenom+mot@exemple.be` is `prenom@exemple.be` (SEC-A5)."""
+    name, _, domain = email.lower().rpartition("@")
+    name = name.strip('"').partition("+")[0]
+    return f"{name}@{domain}"
 
 
 def confirm(reset: PasswordReset, *, code: str, at: datetime) -> None:

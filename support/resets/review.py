@@ -12,7 +12,8 @@ from bma_portal.secret import Secret
 from support import mails, tokens
 from support.door import door_for
 from support.models import PasswordReset
-from support.resets.common import Path, Status, end, expect, locked, set_password
+from support.resets.common import Path, Status, end, expect, locked
+from support.resets.settling import set_password
 
 VERIFY, EXECUTE = "support.verify_passwordreset", "support.execute_passwordreset"
 
@@ -79,6 +80,13 @@ def execute(reset: PasswordReset, *, by: Any, at: datetime) -> None:
     set_password(current, at=at)
 
 
+def password_by_hand(*, credential: Any, by: Any, **_: Any) -> None:
+    """DIRECTORY=manual: whoever verified a request, or made it, never has its password in hand. Raises Refusal."""
+    involved = PasswordReset.objects.filter(credential=credential).values_list("verified_by", "requester").first()
+    if involved and by.pk in involved:
+        raise Refusal("La personne qui a vérifié une demande, ou qui l’a faite, ne pose pas son mot de passe.")
+
+
 def _may_verify(reset: PasswordReset, by: Any) -> None:
     if not by.has_perm(VERIFY):
         raise Refusal("Votre rôle ne permet pas de vérifier une demande.")
@@ -99,11 +107,8 @@ def _is_the_recorded_number(reset: PasswordReset, *, by: Any, number: str) -> No
         )
     if _digits(number) != recorded:
         raise Refusal("Le numéro rappelé n’est pas celui qui est enregistré pour cette unité.")
-    after = unit.phone_recorded_at is not None and unit.phone_recorded_at >= reset.asked_at
-    if after and unit.phone_recorded_by == by.get_username():
-        raise Refusal(
-            "Vous avez vous-même enregistré ce numéro après la demande : une autre personne doit la vérifier."
-        )
+    if unit.phone_recorded_by == by.get_username():
+        raise Refusal("Vous avez vous-même enregistré ce numéro : cette demande, une autre personne doit la vérifier.")
 
 
 def _digits(phone: str) -> str:

@@ -59,7 +59,10 @@ def pick_up(token: str, *, code: str, at: datetime) -> Secret:
         if live and tokens.find("pickup", token):  # a newer link may have been sent while we waited for the lock
             digest = tokens.spoken_digest(current, Secret(code))
             if hmac.compare_digest(digest, current.pickup_code):
-                secret = _reveal(current, by=f"porteur de {current.reference}", at=at)
+                try:
+                    secret = _reveal(current, by=f"porteur de {current.reference}", at=at)
+                except Refusal:  # replaced since: nothing was written, and `settle` ends the request
+                    raise PickUpRefused from None
             else:
                 current.pickup_tries += 1
                 current.save(update_fields=["pickup_tries"])

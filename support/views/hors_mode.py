@@ -18,6 +18,7 @@ from accounts.addresses import Parsed
 from accounts.models import Mailbox
 from bma_portal.errors import Refusal
 from bma_portal.limits import Limit, exceeded, exceeded_by
+from bma_portal.secret import leaving_no_trace
 from bma_portal.templatetags.french import insecable
 from bma_portal.views import too_many
 from support import resets
@@ -36,6 +37,8 @@ CODES_PER_PLACE = (Limit("hors-mode-code", 20, 3600),)
 
 SESSION_KEY = "hors_mode"  # the public identifier of the draft
 SESSION_WHOLE = "hors_mode_whole"  # whether the form was right as a whole when it was last sent
+SESSION_AT = "hors_mode_at"  # when the person last sent something, in seconds
+LEFT_ALONE_SECONDS = 3600  # on a shared computer, a form left alone is nobody's after an hour
 TYPED = ("last_name", "first_name", "email", "phone")
 
 page = require_http_methods(["GET", "HEAD", "POST"])
@@ -67,7 +70,8 @@ def ask(request: HttpRequest) -> HttpResponse:
 
 def _receive(request: HttpRequest) -> HttpResponse:
     which = MailboxForm.of(request.POST)
-    if seconds := max(exceeded(request, *PER_PLACE), exceeded_by("tous", IN_ALL)):
+    # One after the other: what a place is refused does not use up what everybody shares.
+    if seconds := exceeded(request, *PER_PLACE) or exceeded_by("tous", IN_ALL):
         return too_many(request, seconds)
     draft = _draft(request) if "suite" in request.POST else None
     if not which.is_valid():
@@ -98,6 +102,7 @@ def _keep(request: HttpRequest, form: HorsModeForm, mailbox: Mailbox, draft: Pas
     typed: dict[str, Any] = {name: form.cleaned_data.get(name, getattr(draft, name, "")) for name in TYPED}
     proof = form.cleaned_data.get("proof")
     request.session[SESSION_WHOLE] = False
+    request.session[SESSION_AT] = request.at.timestamp()  # type: ignore[attr-defined]
     if draft is None:
         if proof is None:
             raise Refusal("Choisissez la copie masquée de votre carte d’identité.")
@@ -135,6 +140,7 @@ def check(request: HttpRequest) -> HttpResponse:
 
 @login_not_required
 @never_cache
+@sensitive_post_parameters()
 @page
 def code(request: HttpRequest) -> HttpResponse:
     """The code that was mailed, and another one if it did not come."""
@@ -154,7 +160,8 @@ def code(request: HttpRequest) -> HttpResponse:
                 resets.send_code(draft, at=request.at)  # type: ignore[attr-defined]
                 return redirect(reverse("reset_hors_mode_code") + "?renvoye")
             if form.is_valid():
-                resets.confirm(draft, code=form.cleaned_data["code"], at=request.at)  # type: ignore[attr-defined]
+                with leaving_no_trace():
+                    resets.confirm(draft, code=form.cleaned_data["code"], at=request.at)  # type: ignore[attr-defined]
                 return redirect("reset_hors_mode_done")
         except resets.TooMany as refusal:
             problem, status = str(refusal), 429
@@ -180,10 +187,12 @@ def done(request: HttpRequest) -> HttpResponse:
 
 
 def _draft(request: HttpRequest) -> PasswordReset | None:
-    """The draft of this browser, until its contact address is confirmed."""
-    public = request.session.get(SESSION_KEY)
-    if public is None:
+    """The draft of this browser, until its contact address is confirmed or it was left alone for an hour."""
+    public, since = request.session.get(SESSION_KEY), request.session.get(SESSION_AT, 0)
+    if public is None or request.at.timestamp() - since > LEFT_ALONE_SECONDS:  # type: ignore[attr-defined]
         return None
+    if request.method == "POST":
+        request.session[SESSION_AT] = request.at.timestamp()  # type: ignore[attr-defined]
     drafts = PasswordReset.objects.filter(
         public=public, path=PasswordReset.Path.HORS_MODE, status=PasswordReset.Status.UNCONFIRMED, confirmed_at=None
     )

@@ -4,6 +4,7 @@ import pytest
 from pytest_django import Settings
 
 from demo.cerbere.control import Cerbere
+from tests.accounts.samba import ad, box, domain, running_domain  # noqa: F401  one domain for all these tests
 
 
 @pytest.fixture(scope="session")

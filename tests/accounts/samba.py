@@ -20,6 +20,7 @@ import ldap3
 import pytest
 from ldap3.protocol.formatters.formatters import format_sid
 
+from accounts.directory import directory
 from accounts.directory_ldap import ActiveDirectory
 from bma_portal.verdicts import Outcome, Verdict
 from demo.processes import die_with_parent
@@ -190,6 +191,7 @@ def domain(running_domain: Domain, settings) -> Iterator[Domain]:
     settings.DIRECTORY_URL, settings.DIRECTORY_SERVER_NAME = running_domain.url, NAME
     settings.DIRECTORY_CA, settings.DIRECTORY_BASE = str(running_domain.ca), BOXES
     settings.DIRECTORY_USER, settings.DIRECTORY_PASSWORD = SERVICE, SERVICE_PASSWORD
+    directory().forget()  # type: ignore[attr-defined]  # the line that another test left open
     yield running_domain
     if running_domain.process is not None:
         running_domain.process.send_signal(signal.SIGCONT)

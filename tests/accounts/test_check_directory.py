@@ -10,7 +10,6 @@ from django.core.management import CommandError, call_command
 from accounts import credentials
 from accounts.models import Credential, DirectoryPause
 from bma_portal.verdicts import Outcome, Verdict
-from tests.accounts.samba import *  # noqa: F403
 from tests.accounts.samba import ADDRESS, BASE, POWERLESS, SERVICE_PASSWORD
 from tests.factories import MailboxFactory
 

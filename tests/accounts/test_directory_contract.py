@@ -13,7 +13,6 @@ from bma_portal.verdicts import Outcome, Verdict
 from demo.directory import MemoryDirectory, TwinDirectory
 from demo.exchange.control import StandIn
 from tests.accounts.relay import relay
-from tests.accounts.samba import *  # noqa: F403
 from tests.accounts.samba import ADDRESS, FIRST, SECOND, said
 
 WEAK = Outcome(Verdict.PERMANENT, "weak", "L'annuaire refuse ce mot de passe.")

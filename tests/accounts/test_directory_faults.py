@@ -21,7 +21,6 @@ from bma_portal.secret import Secret
 from bma_portal.verdicts import Verdict
 from tests.accounts.certificates import Authority
 from tests.accounts.relay import Relay, relay
-from tests.accounts.samba import *  # noqa: F403
 from tests.accounts.samba import ADDRESS, BOXES, FIRST, NAME, SECOND, SERVICE, SERVICE_PASSWORD, said
 from tests.factories import MailboxFactory
 from tests.walks.canary import traces

@@ -12,7 +12,6 @@ from accounts.directory_ldap import ActiveDirectory
 from accounts.models import Credential, DirectoryPause
 from bma_portal.secret import Secret
 from bma_portal.verdicts import Outcome, Verdict
-from tests.accounts.samba import *  # noqa: F403
 from tests.accounts.samba import ADDRESS, BASE, BOXES, ELSEWHERE, FIRST, POWERLESS, REALM, SECOND, said
 from tests.factories import MailboxFactory
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import drains, imports, report
+from bench import drains, forms, imports, report
 from bench.report import Line
 from bench.stage import Broken, Stage
 from demo import sample
@@ -128,3 +128,10 @@ def test_a_missed_promise_is_written_as_such():
     assert "PostgreSQL 18.1" in written
     assert "3 répétitions, de 0,70 à 0,90" in written
     assert str(Path(__file__).resolve().parents[2]) not in written
+
+
+@pytest.mark.slow
+def test_the_form_is_timed_on_both_kinds_of_mailbox(stage):
+    line = forms.line(stage, times=2)
+    assert line.figure.endswith(" ms")
+    assert line.kept is not None

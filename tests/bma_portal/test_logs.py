@@ -143,10 +143,24 @@ def test_the_address_of_a_link_that_serves_once_is_masked(journal, text, where):
         assert "•••" in json.dumps(line, ensure_ascii=False)
 
 
-def test_other_addresses_stay_readable(journal):
+@pytest.mark.parametrize("before", ["", "state=Zx-_&", "state=Zx&iss=http%3A%2F%2F127.0.0.1%3A8002&"])
+def test_the_code_of_cerbere_is_masked_where_one_comes_back(journal, before):
     logger, lines = journal
-    logger.warning("Not Found: /mot-de-passe/mode/000247/ puis /mot-de-passe/retrait/")
-    assert lines()[0]["message"] == "Not Found: /mot-de-passe/mode/000247/ puis /mot-de-passe/retrait/"
+    logger.info('"GET /connexion/retour/?%scode=%s&state=Zx HTTP/1.1" 302', before, TOKEN)
+    assert lines()[0]["message"] == f'"GET /connexion/retour/?{before}code=•••&state=Zx HTTP/1.1" 302'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Not Found: /mot-de-passe/mode/000247/ puis /mot-de-passe/retrait/",
+        "GET /connexion/retour/?error=access_denied&state=Zx puis /ma-boite/?code=1060",
+    ],
+)
+def test_other_addresses_stay_readable(journal, text):
+    logger, lines = journal
+    logger.warning(text)
+    assert lines()[0]["message"] == text
 
 
 @pytest.fixture

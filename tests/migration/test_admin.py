@@ -275,7 +275,8 @@ def paths_to(model, targets: set[str], depth: int = 3) -> set[str]:
     return found
 
 
-def test_no_list_can_be_probed_for_a_secret(signed_in):
+def test_no_list_can_be_probed_for_a_secret(signed_in, settings):
+    settings.DIRECTORY, settings.DIRECTORY_BACKEND = "manual", ""  # then passwords have a list too
     client = signed_in("secours")
     move = MoveFactory(announced=True)
     credentials.issue([move.mailbox], at=clock.now())
@@ -290,8 +291,10 @@ def test_no_list_can_be_probed_for_a_secret(signed_in):
     assert tried > 20
 
 
-def test_passwords_have_no_page_of_their_own():
-    assert Credential not in admin.site._registry
+def test_passwords_have_a_page_only_where_agents_set_them_by_hand(signed_in, settings):
+    for mode, backend, status in (("ldaps", settings.DIRECTORY_BACKEND, 403), ("manual", "", 200)):
+        settings.DIRECTORY, settings.DIRECTORY_BACKEND = mode, backend
+        assert signed_in("secours").get(reverse("admin:accounts_credential_changelist")).status_code == status
 
 
 def test_a_mail_that_carries_a_secret_shows_dots(signed_in):

@@ -45,7 +45,7 @@ class Killed(BaseException):
 
 
 FAULTS = [
-    "none", "none", "none", "busy", "away", "applied, no answer", "no answer", "refused", "denied", "killed before",
+    "none", "busy", "away", "applied, no answer", "no answer", "refused", "denied", "killed before",
     "killed after", "killed before recording", "killed after recording",
 ]  # fmt: skip
 VERDICTS = {
@@ -56,7 +56,7 @@ VERDICTS = {
     "refused": Outcome(Verdict.PERMANENT, "weak", "Refusé."),
     "denied": Outcome(Verdict.SENDER, "52e", "Compte refusé.", wide=True),
 }
-faults = st.sampled_from(FAULTS)
+faults = st.just("none") | st.sampled_from(FAULTS)
 
 
 class World:
@@ -124,8 +124,22 @@ class Passwords(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "rollback"):
-            transaction.set_rollback(True)
-            self.rollback.__exit__(None, None, None)
+            try:
+                self.at_rest_the_last_one_made_is_the_one_held()
+            finally:
+                transaction.set_rollback(True)
+                self.rollback.__exit__(None, None, None)
+
+    def at_rest_the_last_one_made_is_the_one_held(self) -> None:
+        for _ in range(3):
+            self.wait()
+            credentials.set_passwords(at=self.later())
+        row = self.current()
+        # A first password may be given up with its batch; what somebody asked for is set, whatever becomes of a batch.
+        given_up = row and row.purpose == MIGRATION and row.destroyed_at and not row.applied_at
+        if row and row.refused_at is None and not given_up:
+            assert row.applied_at is not None
+            assert world.held == world.made[row.bound_to]
 
     def current(self) -> Credential | None:
         return Credential.objects.filter(mailbox=self.mailbox, superseded_at=None).first()
@@ -252,30 +266,12 @@ class Passwords(RuleBasedStateMachine):
         if hasattr(self, "mailbox"):
             assert not Credential.objects.filter(purpose=LOCK, applied_at__isnull=False).exclude(sealed="").exists()
 
-    @invariant()
-    def at_rest_the_last_one_made_is_the_one_held(self) -> None:
-        """Looked at, then undone: the run goes on from where it was."""
-        if not hasattr(self, "mailbox"):
-            return
-        held = world.held
-        with transaction.atomic():
-            for _ in range(3):
-                Credential.objects.update(not_before=None, claimed_until=None)
-                credentials.resume()
-                credentials.set_passwords(at=self.at)
-            row = self.current()
-            if row and row.refused_at is None and (row.destroyed_at is None or row.applied_at):
-                assert row.applied_at is not None
-                assert world.held == world.made[row.bound_to]
-            transaction.set_rollback(True)
-        world.held = held
-
 
 @pytest.mark.django_db
 def test_whatever_happens_and_in_whatever_order(monkeypatch):
     global world
     world = World(monkeypatch)
     checked = hypothesis_settings(
-        max_examples=60, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=150, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
     )
     run_state_machine_as_test(Passwords, settings=checked)

@@ -1,7 +1,7 @@
 """The hors-MODE form as a visitor goes through it (D4, D5, SEC-A, SEC-E10, SEC-M3, SEC-N1)."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from django.urls import reverse
@@ -172,7 +172,8 @@ def test_the_whole_way(client, mailbox):
     assert send(client, mailbox).url == CHECK
     draft = draft_of(client)
     assert draft.status == Status.UNCONFIRMED
-    assert dict(client.session) == {"hors_mode": str(draft.public), "hors_mode_whole": True}
+    kept = {"hors_mode": str(draft.public), "hors_mode_whole": True, "hors_mode_at": AT.timestamp()}
+    assert dict(client.session) == kept
     page = read(client.get(CHECK))
     for words in ("Fictive", "Camille", "camille@exemple.test", "0470 00 00 00", "Reçue, 1 page"):
         assert words in page.text
@@ -286,3 +287,12 @@ def test_a_sixth_code_is_not_sent(client, mailbox):
     assert page.status == 429
     assert page.title.startswith("Erreur : ")
     assert codes_sent() == 5
+
+
+def test_a_form_left_alone_for_an_hour_on_a_shared_computer_is_nobody_s(client):
+    mailbox = hors_mode_box()
+    assert send(client, mailbox).url == CHECK
+    clock.set_for_every_process(AT + timedelta(minutes=59))
+    assert "camille@exemple.test" in client.get(CHECK).content.decode()
+    clock.set_for_every_process(AT + timedelta(minutes=61))
+    assert "camille@exemple.test" not in client.get(CHECK).content.decode()

@@ -5,7 +5,7 @@ import random
 import pytest
 from django import forms
 
-from support.identity import MESSAGE, holds_national_number, refuse_national_number
+from bma_portal.identity import MESSAGE, holds_national_number, refuse_national_number
 
 
 def number(birth: str, serial: int, *, from_2000: bool = False) -> str:

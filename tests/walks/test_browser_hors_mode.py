@@ -130,7 +130,9 @@ def fill(page: Page, card: Path) -> None:
 
 
 def press(page: Page, name: str) -> None:
-    page.get_by_role("button", name=name, exact=True).click()
+    """And wait for the page that follows: axe must not look at one that is leaving."""
+    with page.expect_navigation():
+        page.get_by_role("button", name=name, exact=True).click()
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["avec-javascript", "sans-javascript"])
