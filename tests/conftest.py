@@ -45,29 +45,12 @@ def strong_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Client, "force_login", lambda client, user, backend=None: sign_in(client, user) and None)
 
 
-def is_walk(item: pytest.Item) -> bool:
-    return bool(item.get_closest_marker("slow")) or "theatre" in getattr(item, "fixturenames", ())
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Side by side (`-n 2 --dist loadgroup --no-loadscope-reorder`): what goes together.
-
-    The walks have processes and clocks of their own: one at a time; so do the tests of the directory, which share a
-    Samba. A browser's tests go anywhere; of the rest a file stays whole.
-    """
-    if is_walk(item):
-        group = "walks"
-    elif "running_domain" in getattr(item, "fixturenames", ()):
-        group = "samba"
-    else:
-        group = item.nodeid if item.get_closest_marker("browser") else item.nodeid.partition("::")[0]
-    item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.hookimpl(trylast=True)  # after the others have shuffled and sorted
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The walks are the longest: one worker begins with them while the other does the rest."""
-    items.sort(key=lambda item: not is_walk(item))
+    """The walks are the longest: side by side (`-n 2 --dist loadfile --no-loadscope-reorder`) they go first."""
+    items.sort(
+        key=lambda item: not (item.get_closest_marker("slow") or "theatre" in getattr(item, "fixturenames", ()))
+    )
 
 
 what_migrations_wrote = pytest.StashKey[str]()

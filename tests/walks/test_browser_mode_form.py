@@ -53,7 +53,7 @@ def enter(context: BrowserContext, site: str, user: User) -> None:
     context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": site}])
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", ["ordinateur", "etroit"])
 @pytest.mark.parametrize("scene", SCENES)
 def test_axe_finds_nothing_and_nothing_overflows(tab, site, scene, width):
     tab.set_viewport_size(dict(zip(("width", "height"), WIDTHS[width], strict=True)))
