@@ -82,12 +82,17 @@ def _fill_again_what_was_emptied(item: pytest.Item, nextitem: pytest.Item | None
     fixtures = getattr(item, "fixturenames", ())
     emptied = (marker and marker.kwargs.get("transaction")) or {"transactional_db", "live_server"} & set(fixtures)
     if emptied and nextitem is not None:
+        from django.apps import apps
         from django.core.management import call_command
+        from django.core.management.color import no_style
         from django.db import connection
 
         with item.config.stash[blocking_manager_key].unblock():
             call_command("flush", verbosity=0, interactive=False, inhibit_post_migrate=True)
             connection.creation.deserialize_db_from_string(item.config.stash[what_migrations_wrote])
+            with connection.cursor() as cursor:  # the rows have their numbers back: the next ones come after them
+                for statement in connection.ops.sequence_reset_sql(no_style(), apps.get_models()):
+                    cursor.execute(statement)
             connection.close()  # after a browser's test this is another connection than the tests' own
 
 

@@ -50,7 +50,8 @@ class LeavingNoTrace:
 
     @method_decorator(sensitive_post_parameters())
     def post(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        return _rendered(super().post, *args, **kwargs)  # type: ignore[misc]
+        answer = getattr(super(), "post", None) or self.http_method_not_allowed  # type: ignore[attr-defined]
+        return _rendered(answer, *args, **kwargs)
 
 
 def _rendered(answer: Callable[..., HttpResponseBase], *args: Any, **kwargs: Any) -> HttpResponseBase:
