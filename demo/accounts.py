@@ -23,6 +23,7 @@ from demo.people import PEOPLE, Person
 PASSWORD = "demonstration-bma"  # of the break-glass account
 ONE_TIME_KEY = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # its second factor: what its telephone would hold
 BY = "démonstration"
+PHONE = "+32 81 00 00 01"  # of no real subscriber
 SINCE = date(2024, 10, 1)
 SAMPLE = "Valfictive"  # a municipality of the invented register: only there are holders invented too
 
@@ -63,7 +64,13 @@ def _break_glass(user: User) -> None:
 
 
 def give_qualities(at: datetime) -> None:
-    """Who heads which invented school, manages permissions, has one, in force at that moment; twice is once."""
+    """Who heads which invented school, manages permissions, has one, in force at that moment; twice is once.
+
+    Each invented unit also has a number to call back, without which no hors-MODE request is accepted.
+    """
+    Organisation.objects.filter(municipality=SAMPLE, phone="").update(
+        phone=PHONE, phone_source="inventé pour la démonstration", phone_recorded_at=at, phone_recorded_by=BY
+    )
     schools = _schools(at)
     if schools is None:
         return

@@ -10,6 +10,7 @@ from django.urls import reverse
 from accounts import mode
 from accounts.contacts import contact_of
 from accounts.models import Contact, Mailbox
+from bma_portal.mail import tasks
 from bma_portal.mail.compose import Mail, Withdrawn
 from bma_portal.mail.models import OutgoingMail, Sender
 from support import tokens
@@ -230,8 +231,6 @@ def concerned(mailbox: Mailbox, at: datetime) -> dict[str, str]:
 
 def tell(mail: ResetMail, *, at: datetime) -> None:
     """Queue one mail in the caller's transaction; queued already, nothing happens. Rings after the commit."""
-    from bma_portal.mail import tasks
-
     row = mail.row(at=at)
     OutgoingMail.objects.bulk_create([row], ignore_conflicts=True)
     tasks.ring(mail.sender)

@@ -130,7 +130,6 @@ def _letter(sender: Sender, address: str) -> Letter:
         to=[address],
         subject="Portail BMA : essai d’envoi",
         text="Ce message vérifie que le portail BMA peut écrire au nom de cette boîte. Vous pouvez l’effacer.\n",
-        keep_copy=False,
     )
 
 

@@ -39,7 +39,6 @@ class Letter:
     reply_to: Sequence[str] = ()
     headers: dict[str, str] = field(default_factory=dict)
     attachments: Sequence[tuple[str, bytes, str]] = ()
-    keep_copy: bool = True
 
 
 class Withdrawn(Exception):
@@ -201,5 +200,4 @@ def _letter(row: OutgoingMail, loaded: dict[int, Mail], *, at: datetime) -> Lett
         html=html,
         headers=row.headers,
         attachments=files,
-        keep_copy=not row.sensitive,
     )

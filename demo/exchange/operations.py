@@ -219,10 +219,10 @@ def leave(call: Call, mail: Mail, copy_to: tuple[str, str] | None) -> None:
     elif copy_to:
         store.add(mail, *copy_to)
     if bounce is None:
-        store.deliver(mail, recipients, local=call.rights.accounts)
+        store.deliver(mail, recipients)
         return
     unreachable = bounce.match.get("recipient", recipients[0])
-    store.deliver(mail, [address for address in recipients if address != unreachable], local=call.rights.accounts)
+    store.deliver(mail, [address for address in recipients if address != unreachable])
     report = non_delivery(mail, unreachable, str(bounce.data.get("status", "5.1.10")), store.now())
     store.add(report, mail.sent_by.lower(), "inbox")
 

@@ -17,13 +17,21 @@ MONTHS = (
 
 
 class Face:
-    """One of the two interfaces: the old one shows what came before the night, the new one shows everything."""
+    """One of the interfaces: the old one shows what came before the night, the new one shows everything, and the
+    one of elsewhere what left for an address that is no administrative mailbox's.
+    """
 
-    def __init__(self, slug: str, name: str, intro: str, *, old: bool):
+    def __init__(self, slug: str, name: str, intro: str, *, old: bool = False, elsewhere: bool = False):
         self.slug = slug
         self.name = name
         self.intro = intro
         self.old = old
+        self.elsewhere = elsewhere
+
+    @property
+    def moves(self) -> bool:
+        """Whether a mailbox is here only from its night on."""
+        return not self.old and not self.elsewhere
 
     @property
     def cookie(self) -> str:
@@ -34,8 +42,12 @@ class Face:
 OLD = Face(
     "ancien", "Ancienne interface", "Le courriel des boîtes administratives avant la migration.", old=True
 )  # fmt: skip
-NEW = Face("owa", "Nouvelle interface", "Le courriel des boîtes administratives après la migration.", old=False)
-FACES = {face.slug: face for face in (OLD, NEW)}
+NEW = Face("owa", "Nouvelle interface", "Le courriel des boîtes administratives après la migration.")
+ELSEWHERE = Face(
+    "ailleurs", "Autres adresses", "Ce que le portail écrit à une adresse inventée, hors des boîtes administratives.",
+    elsewhere=True,
+)  # fmt: skip
+FACES = {face.slug: face for face in (OLD, NEW, ELSEWHERE)}
 
 
 def day(at: datetime) -> str:
@@ -77,6 +89,7 @@ def layout(title: str, content: str, *, face: Face | None = None, address: str =
         f'<main id="contenu"><h1>{escape(title)}</h1>{content}</main>'
         '<footer><nav aria-label="Pages de la démonstration"><a href="/">Accueil de la démonstration</a>'
         '<a href="/ancien/">Ancienne interface</a><a href="/owa/">Nouvelle interface</a>'
+        '<a href="/ailleurs/">Autres adresses</a>'
         '<a href="/journal/">Journal des envois</a></nav></footer></body></html>'
     )
 
@@ -92,24 +105,25 @@ def welcome() -> str:
         "vous y trouverez, entre autres, le courriel qui annonce le nouveau mot de passe.</p></li>"
         '<li><h2><a href="/owa/">Nouvelle interface</a></h2><p>Elle s’ouvre la nuit de la migration. Connectez-vous '
         "avec l’adresse et le nouveau mot de passe reçu par courriel.</p></li>"
+        '<li><h2><a href="/ailleurs/">Autres adresses</a></h2><p>Une adresse de contact inventée, par exemple '
+        "camille@exemple.test, donnée dans un formulaire du portail : ses courriels sont ici.</p></li>"
         '<li><h2><a href="/journal/">Journal des envois</a></h2><p>Les derniers courriels remis et leur nombre, '
         "sans leur contenu.</p></li></ul>",
     )
 
 
 def sign_in(face: Face, *, address: str = "", problem: str = "") -> str:
-    hint = (
-        f"Dans cette démonstration, le mot de passe de l’ancienne interface est « {OLD_PASSWORD} »."
-        if face.old
-        else "C’est le nouveau mot de passe, reçu par courriel avant la migration."
-    )
+    published = f"Dans cette démonstration, le mot de passe est « {OLD_PASSWORD} »."
+    hint = "C’est le nouveau mot de passe, reçu par courriel avant la migration." if face.moves else published
+    example = "camille@exemple.test" if face.elsewhere else "ec000123@adm.cfwb.be"
+    where = {OLD: "à l’ancienne interface", NEW: "à la nouvelle interface"}.get(face, "avec une autre adresse")
     alert = f'<div class="alert" role="alert"><p>{escape(problem)}</p></div>' if problem else ""
     invalid = ' aria-invalid="true"' if problem else ""
     return layout(
-        "Se connecter à l’ancienne interface" if face.old else "Se connecter à la nouvelle interface",
+        f"Se connecter {where}",
         f'<p>{face.intro}</p>{alert}<form class="sign-in" method="post" action="/{face.slug}/connexion">'
         '<p><label for="adresse">Adresse de la boîte</label>'
-        '<span class="hint" id="aide-adresse">Par exemple ec000123@adm.cfwb.be</span>'
+        f'<span class="hint" id="aide-adresse">Par exemple {example}</span>'
         f'<input id="adresse" name="adresse" type="text" inputmode="email" value="{escape(address)}" required '
         f'autocomplete="username" autocapitalize="none" spellcheck="false" aria-describedby="aide-adresse"'
         f"{invalid}></p>"

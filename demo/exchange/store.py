@@ -213,15 +213,15 @@ class Store:
 
     # Deliveries
 
-    def deliver(self, mail: Mail, recipients: Iterable[str], *, local: Iterable[str]) -> None:
-        """Put the mail in every inbox that is ours, and note each recipient in the log."""
+    def deliver(self, mail: Mail, recipients: Iterable[str]) -> None:
+        """Put the mail in each recipient's inbox, and note it in the log."""
         now = self.now()
         time, real = now.isoformat(timespec="seconds"), datetime.now(UTC).isoformat(timespec="milliseconds")
         for address in recipients:
             if HOLDER.fullmatch(address):
                 self.add(mail, address, "inbox", old=not self.moved(address))
-            elif address in local:
-                self.add(mail, address, "inbox")
+            else:  # a sender's own, or an address of elsewhere, which one reads here too
+                self.add(mail, address.lower(), "inbox")
             row = Delivery(
                 (len(self.log) + 1, time, real, mail.key, mail.message_id, mail.sent_by, address, mail.subject)
             )

@@ -43,6 +43,7 @@ SEALED = (
 
 WRONG = "Adresse ou mot de passe incorrect. Vérifiez les deux, majuscules comprises, puis réessayez."
 NO_ADDRESS = "Cette adresse n’est pas celle d’une boîte administrative : « ec » ou « po », six chiffres, @adm.cfwb.be."
+AN_ADDRESS = "Donnez une adresse complète, autre que celle d’une boîte administrative."
 
 
 def page(text: str, status: int = HTTPStatus.OK) -> Reply:
@@ -96,17 +97,18 @@ class Webmail:
 
     def _signed_in(self, face: Face, request: Request) -> str | None:
         address = self.sessions.get((face.slug, self._token(face, request)))
-        if address and not face.old and not self.store.moved(address):
+        if address and face.moves and not self.store.moved(address):
             return None  # the demonstration began anew meanwhile
         return address
 
     def _sign_in(self, face: Face, request: Request) -> Reply:
         form = request.form()
-        address, password = full_address(form.get("adresse", "")), form.get("mot_de_passe", "")
-        typed = form.get("adresse", "")
-        if not HOLDER.fullmatch(address):
-            return page(pages.sign_in(face, address=typed, problem=NO_ADDRESS), HTTPStatus.UNPROCESSABLE_ENTITY)
-        if face.old:
+        typed, password = form.get("adresse", ""), form.get("mot_de_passe", "")
+        address = typed.strip().lower() if face.elsewhere else full_address(typed)
+        if bool(HOLDER.fullmatch(address)) == face.elsewhere or "@" not in address:
+            problem = AN_ADDRESS if face.elsewhere else NO_ADDRESS
+            return page(pages.sign_in(face, address=typed, problem=problem), HTTPStatus.UNPROCESSABLE_ENTITY)
+        if not face.moves:
             right = secrets.compare_digest(password.encode(), OLD_PASSWORD.encode())
         else:
             # Before mail 2 there is no new password to be wrong about: say that the time has not come.
@@ -114,7 +116,7 @@ class Webmail:
             right = early or self.store.verify(address, password)
         if not right:
             return page(pages.sign_in(face, address=typed, problem=WRONG), HTTPStatus.UNPROCESSABLE_ENTITY)
-        if not face.old and not self.store.moved(address):
+        if face.moves and not self.store.moved(address):
             return page(pages.not_yet(face, address, self.store.moves.get(address)))
         token = secrets.token_urlsafe(32)
         while len(self.sessions) >= MAX_SESSIONS:

@@ -120,7 +120,7 @@ def confirm(reset: PasswordReset, *, code: str, at: datetime) -> None:
 
     Raises Refusal when the code is wrong, too old, or was tried too often.
     """
-    from support import tasks
+    from support import tasks  # which calls this package: each needs the other at work, not at birth
 
     typed = "".join(sign for sign in code if sign in "0123456789")
     with transaction.atomic():

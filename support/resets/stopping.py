@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts import credentials
+from accounts import tasks as accounts_tasks
 from accounts.models import Credential
 from bma_portal import audit
 from bma_portal.errors import Refusal
@@ -32,8 +33,6 @@ def stop(token: str, *, at: datetime) -> None:
 
     Raises Refusal if the link stops nothing (any more). Twice is once.
     """
-    from accounts import tasks as accounts_tasks
-
     found = tokens.find("stop", token)
     with transaction.atomic():
         reset = locked(found) if found else None

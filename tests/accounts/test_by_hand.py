@@ -1,12 +1,9 @@
 """DIRECTORY=manual: one agent by name sees one password, once, and the audit said so before (D16's one exception)."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -18,6 +15,7 @@ from bma_portal.models import AuditEntry
 from bma_portal.secret import Secret
 from demo.directory import MemoryDirectory
 from tests.factories import MailboxFactory, UserFactory
+from tests.together import together
 
 pytestmark = pytest.mark.django_db
 AT = datetime(2024, 10, 14, 7, tzinfo=UTC)
@@ -181,19 +179,7 @@ def test_without_its_line_of_audit_it_is_not_taken(waiting, monkeypatch):
 def test_two_agents_at_once_one_sees_it():
     credentials.issue([MailboxFactory()], at=AT)
     people = [agent(f"agent{n}") for n in range(6)]
-    barrier = threading.Barrier(6)
-
-    def take(by: User) -> object:
-        try:
-            barrier.wait(10)
-            return by_hand.take(Credential.objects.get(), by=by, at=AT)
-        except Refusal as refusal:
-            return refusal
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(6) as pool:
-        told = list(pool.map(take, people))
+    told = together(*[lambda by=by: by_hand.take(Credential.objects.get(), by=by, at=AT) for by in people])
     assert len([answer for answer in told if isinstance(answer, Secret)]) == 1
     assert sorted(result for _, result, _ in lines()) == ["ok"] + ["refused"] * 5
 

@@ -13,32 +13,15 @@ from bma_portal.errors import Refusal
 from bma_portal.models import AuditEntry
 from tests.factories import UserFactory
 from tests.factories_holders import DAY, NOON, GiaFactory, GrantRequestFactory, HolderFactory, ResetGrantFactory
+from tests.together import together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 END = date(2027, 8, 31)
 
 
 def all_at_once(*acts: Callable[[], object]) -> list[str]:
-    """Each in its thread; what each one came to."""
-    start, ends = threading.Barrier(len(acts)), []
-
-    def run(act: Callable[[], object]) -> None:
-        try:
-            start.wait(10)
-            act()
-            ends.append("done")
-        except Refusal as refusal:
-            ends.append(str(refusal))
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=[act]) for act in acts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert len(ends) == len(acts)
-    return ends
+    """What each one came to."""
+    return [str(end) if isinstance(end, Refusal) else "done" for end in together(*acts)]
 
 
 def test_a_request_that_ten_gias_decide_at_once_is_decided_once():

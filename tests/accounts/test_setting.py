@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,6 +15,7 @@ from bma_portal.secret import Secret
 from bma_portal.verdicts import Outcome, Verdict
 from demo.directory import MemoryDirectory
 from tests.factories import MailboxFactory
+from tests.together import together
 
 pytestmark = pytest.mark.django_db
 AT = datetime(2024, 10, 14, 7, tzinfo=UTC)
@@ -49,23 +49,6 @@ def slow(monkeypatch):
 
     monkeypatch.setattr(MemoryDirectory, "set_password", slowly)
     return arrived, let_go
-
-
-def at_once(count: int, deed: Callable[[], object]) -> list[object]:
-    """The same deed by so many threads, started together: what each returned, or the refusal that it got."""
-    barrier = threading.Barrier(count)
-
-    def one(_: int) -> object:
-        try:
-            barrier.wait(10)
-            return deed()
-        except Refusal as refusal:
-            return refusal
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(one, range(count)))
 
 
 def in_a_thread(deed: Callable[[], object]) -> threading.Thread:
@@ -164,8 +147,8 @@ def test_the_request_and_the_sweeps_call_the_directory_once(directory, slow):
     mine = credentials.renew(MailboxFactory(), at=AT)
     first = in_a_thread(lambda: credentials.set_now(Credential.objects.get(), at=AT))
     assert arrived.wait(10)
-    at_once(4, lambda: credentials.set_passwords(at=AT))
-    at_once(4, lambda: credentials.set_now(Credential.objects.get(), at=AT))
+    together(*[lambda: credentials.set_passwords(at=AT)] * 4)
+    together(*[lambda: credentials.set_now(Credential.objects.get(), at=AT)] * 4)
     let_go.set()
     first.join()
     mine.refresh_from_db()
@@ -176,7 +159,7 @@ def test_the_request_and_the_sweeps_call_the_directory_once(directory, slow):
 @pytest.mark.django_db(transaction=True)
 def test_many_at_once_call_the_directory_once(directory):
     credentials.renew(MailboxFactory(), at=AT)
-    at_once(6, lambda: credentials.set_now(Credential.objects.get(), at=AT))
+    together(*[lambda: credentials.set_now(Credential.objects.get(), at=AT)] * 6)
     assert len(directory.calls) == 1
     assert Credential.objects.get().applied_at == AT
 
@@ -228,7 +211,7 @@ def test_after_a_plain_refusal_it_does_not(box, directory):
 def test_two_who_ask_at_once_get_one_after_the_other_and_the_last_stays():
     box = MailboxFactory()
     credentials.issue([box], at=AT)
-    made = at_once(8, lambda: credentials.renew(box, at=AT))
+    made = together(*[lambda: credentials.renew(box, at=AT)] * 8)
     assert len({row.pk for row in made}) == 8
     assert Credential.objects.filter(superseded_at=None).count() == 1
     assert Credential.objects.live().count() == 1
@@ -239,8 +222,8 @@ def test_two_who_ask_at_once_get_one_after_the_other_and_the_last_stays():
 def test_a_first_password_made_meanwhile_is_superseded_like_another():
     for _ in range(5):
         box = MailboxFactory()
-        deeds = iter([lambda: credentials.issue([box], at=AT), lambda: credentials.renew(box, at=AT)] * 2)  # noqa: B023
-        at_once(4, lambda: next(deeds)())  # noqa: B023
+        deeds = [lambda: credentials.issue([box], at=AT), lambda: credentials.renew(box, at=AT)]  # noqa: B023
+        together(*deeds * 2)
         current = Credential.objects.get(mailbox=box, superseded_at=None)
         assert current.purpose == RESET
 
@@ -339,7 +322,7 @@ def test_it_is_shown_once_and_is_the_one_in_force(ready, directory):
 def test_fifty_at_once_show_it_to_one(directory):
     credential = credentials.renew(MailboxFactory(), at=AT)
     credentials.set_now(credential, at=AT)
-    told = at_once(50, lambda: shown(credential))
+    told = together(*[lambda: shown(credential)] * 50)
     secrets = [answer for answer in told if isinstance(answer, Secret)]
     assert secrets == [directory.passwords[credential.mailbox.address]]
     assert len([answer for answer in told if isinstance(answer, Refusal)]) == 49

@@ -20,6 +20,7 @@ from bma_portal.errors import Refusal
 from bma_portal.models import AuditEntry, AuditHead
 from bma_portal.secret import Secret
 from tests.factories import MailboxFactory, UserFactory
+from tests.together import together
 
 pytestmark = pytest.mark.database
 
@@ -209,27 +210,6 @@ def test_each_line_s_number_and_digest_go_to_the_machine_s_log_once_committed(tr
 # Many at once
 
 
-def together(count: int, deed) -> list[Exception]:
-    """`deed(number)` in as many threads, each with its connection; what they raised."""
-    faults, ready = [], threading.Barrier(count)
-
-    def run(number: int) -> None:
-        try:
-            ready.wait(30)
-            deed(number)
-        except Exception as error:
-            faults.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=[number]) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return faults
-
-
 def test_fifty_who_write_at_once_make_one_chain_without_gap(transactional_db):
     def deed(number: int) -> None:
         for turn in range(4):
@@ -238,7 +218,7 @@ def test_fifty_who_write_at_once_make_one_chain_without_gap(transactional_db):
                 if turn == 2 or number % 10 == 0:
                     raise ChangedMind
 
-    assert together(50, deed) == []
+    assert together(*[lambda n=n: deed(n) for n in range(50)]) == [None] * 50
     written = lines()
     assert [line.seq for line in written] == list(range(1, 45 * 3 + 1))
     assert [line.recorded_at for line in written] == sorted(line.recorded_at for line in written)
@@ -249,13 +229,13 @@ def test_a_transaction_that_forgets_to_end_holds_the_others_for_a_while_only(tra
     monkeypatch.setattr(audit, "WAIT", "300ms")
     forgotten, over = threading.Event(), threading.Event()
 
-    def forget(_: int) -> None:
+    def forget() -> None:
         with transaction.atomic():
             audit.record("sign_in", at=AT, by="oubli")
             forgotten.set()
             over.wait(30)
 
-    thread = threading.Thread(target=together, args=[1, forget])
+    thread = threading.Thread(target=together, args=[forget])
     thread.start()
     assert forgotten.wait(30)
     started = time.monotonic()

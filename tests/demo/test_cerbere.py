@@ -190,6 +190,7 @@ def test_their_qualities_are_in_force_today_and_twice_is_once(sample):
     unit = Holder.objects.in_force(now).get(user=director).organisation
     assert mode.grant_for(director, unit, at=now) is not None
     assert mode.perimeter_of(unit, now).verdict == "mode"
+    assert unit.phone, "sans numéro à rappeler, aucune demande hors MODE n'aboutit"
     other = User.objects.get(username="directeur")
     lacking = Holder.objects.in_force(now).get(user=other).organisation
     assert mode.grant_for(other, lacking, at=now) is None

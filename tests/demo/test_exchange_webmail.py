@@ -44,7 +44,7 @@ def mails(exchange, mailer):
     mailer.send(*mailer.draft(mailer.message(BOX, subject="Après la nuit")))
 
 
-@pytest.mark.parametrize("path", ["/", "/ancien/", "/owa/", "/journal/"])
+@pytest.mark.parametrize("path", ["/", "/ancien/", "/owa/", "/ailleurs/", "/journal/"])
 def test_every_page_is_in_french_says_it_is_a_demonstration_and_allows_no_script(browser, path):
     answer = browser.open(path)
     assert answer.status_code == 200
@@ -240,3 +240,12 @@ def test_the_log_shows_the_last_hundred_deliveries_without_their_content(exchang
     assert "Numéro 004" not in text
     assert "contenu secret" not in text
     assert "ec000012@adm.cfwb.be" in text
+
+
+def test_what_leaves_for_another_address_is_read_under_the_other_addresses_and_only_there(browser, mailer):
+    mailer.send(*mailer.draft(mailer.message("Camille@exemple.test", subject="Votre code")))
+    assert "Votre code" in browser.sign_in("ailleurs", "camille@exemple.test", OLD_PASSWORD).text
+    assert "Votre code" not in Browser(browser.base).sign_in("ailleurs", "autre@exemple.test", OLD_PASSWORD).text
+    for face, address in (("ailleurs", BOX), ("ailleurs", "camille"), ("ancien", "camille@exemple.test")):
+        assert Browser(browser.base).sign_in(face, address, OLD_PASSWORD).status_code == 422
+    assert Browser(browser.base).sign_in("ailleurs", "camille@exemple.test", "faux").status_code == 422

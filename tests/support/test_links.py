@@ -1,7 +1,6 @@
 """What opens by a link of a mail: the password, once, for the one person who has the code; the stop (SEC-D)."""
 
 import re
-import threading
 from datetime import timedelta
 
 import pytest
@@ -20,6 +19,7 @@ from support.models import PasswordReset
 from support.views import links
 from tests.support.pages import Page
 from tests.support.resets_stage import AT, hors_mode_box, letter, ready, received, told
+from tests.together import together
 
 pytestmark = pytest.mark.django_db
 Status = PasswordReset.Status
@@ -201,23 +201,13 @@ def test_of_fifty_posts_at_once_one_shows_the_password():
     clock.set_for_every_process(AT)
     reset, token, code = ready(hors_mode_box())
     clear = credentials.reveal(reset.credential).reveal()
-    url, barrier = reverse("reset_pick_up", args=[token]), threading.Barrier(50)
-    found: list[tuple[int, bool]] = []
+    url = reverse("reset_pick_up", args=[token])
 
-    def post(n: int) -> None:
-        try:
-            barrier.wait(30)
-            response = Client(REMOTE_ADDR=f"192.0.2.{n + 1}").post(url, {"code": code})
-            found.append((response.status_code, shows(response, clear)))
-        finally:
-            connection.close()
+    def post(n: int) -> tuple[int, bool]:
+        response = Client(REMOTE_ADDR=f"192.0.2.{n + 1}").post(url, {"code": code})
+        return response.status_code, shows(response, clear)
 
-    threads = [threading.Thread(target=post, args=[n]) for n in range(50)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert len(found) == 50
+    found = together(*[lambda n=n: post(n) for n in range(50)])
     assert {status for status, _ in found} == {200}
     assert [shown for _, shown in found].count(True) == 1
     assert PasswordReset.objects.get(pk=reset.pk).status == Status.SHOWN

@@ -31,7 +31,7 @@ from tests.support.review_stage import (
     sheet,
     somebody,
 )
-from tests.support.test_resets_races import together
+from tests.together import together
 
 pytestmark = pytest.mark.django_db
 Status = PasswordReset.Status

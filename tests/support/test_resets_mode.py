@@ -8,6 +8,7 @@ from accounts import mode
 from accounts.models import Credential, ResetGrant
 from bma_portal.clock import brussels
 from bma_portal.errors import Refusal
+from bma_portal.mail.models import OutgoingMail
 from bma_portal.models import AuditEntry
 from bma_portal.secret import Secret
 from bma_portal.verdicts import Outcome, Verdict
@@ -68,12 +69,12 @@ def test_the_box_its_po_and_its_holder_are_told_at_the_request_and_at_the_change
     expected = [mailbox.address, mailbox.organisation.po.mailbox.address, "titulaire@exemple.test"]
     assert told("reset.asked") == expected
     assert told("reset.changed") == expected
+    assert OutgoingMail.objects.filter(kind__startswith="reset.", sensitive=True).count() == 6
     texts = [*letters_of("reset.asked"), *letters_of("reset.changed")]
     password = in_directory(mailbox).reveal()
     for mail in texts:
         assert password not in mail.text + mail.html + mail.subject
         assert f"/mot-de-passe/arret/{tokens.stop_token(reset).reveal()}/" in mail.text
-        assert mail.keep_copy is False
 
 
 def test_an_address_is_told_once_even_when_the_holder_s_is_the_box():

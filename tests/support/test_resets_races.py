@@ -1,12 +1,9 @@
 """Races with real threads on PostgreSQL: each ends in exactly one outcome."""
 
-import threading
 from collections import Counter
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 
 from accounts import mode
 from accounts.models import Credential, ResetGrant
@@ -18,6 +15,7 @@ from support import resets, tokens
 from support.models import PasswordReset
 from tests.factories import UserFactory
 from tests.support.resets_stage import AT, PHONE, box, granted, hors_mode_box, ready, received, verifier
+from tests.together import together
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 Status = PasswordReset.Status
@@ -28,30 +26,6 @@ def directory():
     MemoryDirectory.forget()
     yield MemoryDirectory
     MemoryDirectory.forget()
-
-
-def together(*deeds: Callable[[], object]) -> list[object]:
-    """Run them at once, each on a connection of its own; what each returned, or the Refusal that it raised."""
-    barrier = threading.Barrier(len(deeds))
-    results: list[object] = [None] * len(deeds)
-
-    def run(n: int, deed: Callable[[], object]) -> None:
-        try:
-            barrier.wait(30)
-            results[n] = deed()
-        except Exception as error:
-            results[n] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(n, deed)) for n, deed in enumerate(deeds)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    unexpected = [r for r in results if isinstance(r, Exception) and not isinstance(r, Refusal)]
-    assert not unexpected
-    return results
 
 
 def test_of_fifty_pick_ups_at_once_one_shows_the_password():
