@@ -88,7 +88,7 @@ DEEDS = {
     "accepter": Deed(
         label="Accepter",
         question="Rappelez d’abord l’unité au numéro de l’annuaire, demandez la personne, et vérifiez avec elle sa "
-        "demande. Une autre personne fera faire le mot de passe.",
+        "demande. Une autre personne fera faire le mot de passe et lui dira le code de retrait.",
         done="La demande {reset.reference} est acceptée.",
         act=charge.accept,
         form=AcceptForm,
@@ -241,19 +241,24 @@ class PasswordResetAdmin(ReadOnlyAdmin):
                 return redirect("admin:support_passwordreset_change", reset.pk)
             if code is not None:
                 return self.say_code(request, reset, code)
-            messages.success(request, deed.done.format(reset=reset))
+            reset.refresh_from_db(fields=["status"])
+            if name == "executer" and reset.status == Status.ACCEPTED:
+                messages.error(request, "L’annuaire refuse ce mot de passe : exécutez de nouveau, un autre sera fait.")
+            else:
+                messages.success(request, deed.done.format(reset=reset))
             return redirect("admin:support_passwordreset_change", reset.pk)
         context = {
             **self.page(request, f"{deed.label} : {reset.reference}"),
             "reset": reset,
             "deed": deed,
             "form": form,
+            "code_follows": name == "executer" and reset.path == PasswordReset.Path.HORS_MODE,
         }
         context["unit"] = reset.mailbox.organisation
         return TemplateResponse(request, "admin/support/passwordreset/deed.html", context)
 
     def say_code(self, request: HttpRequest, reset: PasswordReset, code: Secret) -> HttpResponse:
-        """The code to say on the phone, this once: it is kept as a digest."""
+        """To whoever executed, with the number to call: the code to say, this once. It is kept as a digest."""
         context = {**self.page(request, f"Code à dire : {reset.reference}"), "reset": reset, "code": code}
         with leaving_no_trace():
             return TemplateResponse(request, "admin/support/passwordreset/spoken_code.html", context).render()

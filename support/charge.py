@@ -7,10 +7,9 @@ from django.db import transaction
 
 from bma_portal import audit
 from bma_portal.errors import Refusal
-from bma_portal.secret import Secret
 from support import proofs, resets
 from support.models import PasswordReset, ProofFile
-from support.resets.common import REVIEW_HOURS, Status, expect, locked
+from support.resets.common import REVIEW_HOURS, Path, Status, expect, locked
 from support.resets.review import EXECUTE, VERIFY
 
 
@@ -63,10 +62,16 @@ def who_is_next(reset: PasswordReset) -> str:
         case Status.ACCEPTED:
             return f"Elle attend une personne du groupe « Exécution », autre que {reset.verified_by}."
         case Status.SETTING:
-            return "Le mot de passe attend l’annuaire : rien à faire."
+            return f"Le mot de passe attend l’annuaire : {_code_to_say(reset)}."
         case Status.READY:
-            return "Le mot de passe attend la personne qui l’a demandé : rien à faire."
+            return f"Le mot de passe attend la personne qui l’a demandé : {_code_to_say(reset)}."
     return "Elle est terminée : rien à faire."
+
+
+def _code_to_say(reset: PasswordReset) -> str:
+    if reset.path == Path.HORS_MODE and reset.executed_by:
+        return f"{reset.executed_by} dit le code à la personne, au numéro rappelé pour la vérification"
+    return "rien à faire"
 
 
 def take(reset: PasswordReset, *, by: Any, at: datetime) -> None:
@@ -99,10 +104,10 @@ def give_back(reset: PasswordReset, *, by: Any, at: datetime) -> None:
         audit.record("reset.given_back", about=current, by=by, at=at)
 
 
-def accept(reset: PasswordReset, *, by: Any, number: str, at: datetime) -> Secret | None:
+def accept(reset: PasswordReset, *, by: Any, number: str, at: datetime) -> None:
     """`resets.accept`, by the person in charge only."""
     _expect_in_charge(reset, "reset.accepted", by=by, at=at)
-    return resets.accept(reset, by=by, number=number, at=at)
+    resets.accept(reset, by=by, number=number, at=at)
 
 
 def refuse(reset: PasswordReset, *, by: Any, why: str, at: datetime) -> None:

@@ -1,4 +1,8 @@
-"""Hors MODE, and what looks odd in MODE: one person verifies, another executes, neither sees the password (D15)."""
+"""Hors MODE, and what looks odd in MODE: one person verifies, another executes, neither sees the password (D15).
+
+Nobody at the office holds both ways in (SEC-B7): the link goes to the address of the form that the verifier believed;
+the code is told to the executor, who says it at the number that the verifier called.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -18,21 +22,16 @@ from support.resets.settling import set_password
 VERIFY, EXECUTE = "support.verify_passwordreset", "support.execute_passwordreset"
 
 
-def accept(reset: PasswordReset, *, by: Any, number: str, at: datetime) -> Secret | None:
+def accept(reset: PasswordReset, *, by: Any, number: str, at: datetime) -> None:
     """The verifier called the unit back at `number` and recognised the person.
 
-    Hors MODE: returns the code to say on the phone, shown this once and kept as a digest. The number is the one that
-    staff recorded for the unit, never the form's (D18). Raises Refusal.
+    The number is the one that staff recorded for the unit, never the form's (D18); it is kept, for whoever executes.
+    Raises Refusal.
     """
     with audit.refusals("reset.accepted", at=at, about=reset, by=by), transaction.atomic():
         current = locked(reset)
         _may_verify(current, by)
         _is_the_recorded_number(current, by=by, number=number)
-        code = None
-        facts: dict[str, Any] = {}
-        if current.path == Path.HORS_MODE:
-            code = tokens.new_spoken_code()
-            facts = {"pickup_code": tokens.spoken_digest(current, code), "pickup_tries": 0}
         current.move_to(
             Status.ACCEPTED,
             by=by.get_username(),
@@ -41,10 +40,8 @@ def accept(reset: PasswordReset, *, by: Any, number: str, at: datetime) -> Secre
             verified_by=by,
             verified_at=at,
             callback_number=current.mailbox.organisation.phone,
-            **facts,
         )
         audit.record("reset.accepted", about=current, by=by, at=at)
-        return code
 
 
 def refuse(reset: PasswordReset, *, by: Any, why: str, at: datetime) -> None:
@@ -60,8 +57,13 @@ def refuse(reset: PasswordReset, *, by: Any, why: str, at: datetime) -> None:
         audit.record("reset.refused", about=current, by=by, why=why, at=at)
 
 
-def execute(reset: PasswordReset, *, by: Any, at: datetime) -> None:
-    """Another person than the verifier has a password made and set. Nobody at the office sees it. Raises Refusal."""
+def execute(reset: PasswordReset, *, by: Any, at: datetime) -> Secret | None:
+    """Another person than the verifier has a password made and set. Nobody at the office sees it. Raises Refusal.
+
+    Hors MODE: returns the code to say at `callback_number`, told this once and kept as a digest. Each execution makes
+    another; a directory that is away leaves it good for when the password is set. None in MODE, and if the directory
+    refused the password: the request is then to be executed again.
+    """
     with audit.refusals("reset.executed", at=at, about=reset, by=by), transaction.atomic():
         current = locked(reset)
         if not by.has_perm(EXECUTE):
@@ -72,12 +74,17 @@ def execute(reset: PasswordReset, *, by: Any, at: datetime) -> None:
         door = door_for(current.mailbox, at=at)
         if door.kind in {"not_issued", "closed"}:
             raise Refusal(door.sentence)
-        credential = credentials.renew(current.mailbox, at=at)
-        current.move_to(
-            Status.SETTING, by=by.get_username(), at=at, credential=credential, executed_by=by, executed_at=at
-        )
+        code = None
+        facts: dict[str, Any] = {}
+        if current.path == Path.HORS_MODE:
+            code = tokens.new_spoken_code()
+            facts = {"pickup_code": tokens.spoken_digest(current, code), "pickup_tries": 0}
+        facts |= {"credential": credentials.renew(current.mailbox, at=at), "executed_by": by, "executed_at": at}
+        current.move_to(Status.SETTING, by=by.get_username(), at=at, **facts)
         audit.record("reset.executed", about=current, by=by, at=at)
     set_password(current, at=at)
+    current.refresh_from_db(fields=["status"])
+    return code if current.status in {Status.SETTING, Status.READY} else None
 
 
 def password_by_hand(*, credential: Any, by: Any, **_: Any) -> None:

@@ -1,8 +1,10 @@
 """What the tests of resets are made of: migrated boxes, people with what they may do, proofs, mails as they leave."""
 
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from io import BytesIO
 
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
@@ -18,6 +20,7 @@ from tests.factories_migration import BatchFactory, MoveFactory
 
 AT = brussels(date(2025, 10, 6), 10)  # a Monday, all is migrated, S3 in force
 PHONE = "+32 81 00 00 01"
+CAPTION = "Copie remise au portail BMA, essai"
 
 
 def box(*, types: tuple[str, ...] = ("Primaire ordinaire",), migrated: bool = True, phone: str = PHONE) -> Mailbox:
@@ -85,7 +88,13 @@ def card(*, size: tuple[int, int] = (640, 400), name: str = "carte.png") -> Simp
 
 
 def prepared() -> proofs.Prepared:
-    return proofs.prepare(card(), caption="Copie remise au portail BMA, essai")
+    """A proof as it is kept: remade once for all the tests, for a process must start for it; examined each time."""
+    return proofs.prepare(card(), caption=CAPTION) if settings.CLAMD else _prepared()
+
+
+@cache
+def _prepared() -> proofs.Prepared:
+    return proofs.prepare(card(), caption=CAPTION)
 
 
 def drafted(mailbox: Mailbox, *, at: datetime = AT, **facts) -> PasswordReset:
@@ -118,8 +127,8 @@ def received(mailbox: Mailbox, *, at: datetime = AT, **facts) -> PasswordReset:
 def ready(mailbox: Mailbox, *, at: datetime = AT) -> tuple[PasswordReset, str, str]:
     """A hors-MODE request whose password waits: itself, the token of the link, the code said on the phone."""
     reset = received(mailbox, at=at)
-    code = resets.accept(reset, by=verifier(), number=PHONE, at=at)
-    resets.execute(reset, by=executor(), at=at)
+    resets.accept(reset, by=verifier(), number=PHONE, at=at)
+    code = resets.execute(reset, by=executor(), at=at)
     reset.refresh_from_db()
     return reset, tokens.pick_up_token(reset).reveal(), code.reveal()
 

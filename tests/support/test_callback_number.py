@@ -63,6 +63,10 @@ def test_who_recorded_the_number_after_the_request_does_not_accept_it_with_it():
     do(as_(other), reset, "accepter", number="081 00 00 99", called="on")
     reset.refresh_from_db()
     assert reset.status == PasswordReset.Status.ACCEPTED
+    write(as_(both), reset.mailbox.organisation, phone="081 00 00 11", phone_source="Site de l’école")
+    page = do(as_(staff("Exécution")), reset, "executer").content.decode()
+    assert "<strong>081 00 00 99</strong>" in page, "le code se dit au numéro rappelé, pas à un autre"
+    assert "081 00 00 11" not in page
 
 
 @pytest.mark.parametrize("group", ["Vérification", "Exécution", "ETNIC", "Auditeur"])

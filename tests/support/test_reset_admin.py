@@ -316,3 +316,4 @@ def test_each_deed_leaves_its_line(taken, verifier):
     by = {line.action: line.actor for line in lines}
     assert by["reset.taken"] == by["reset.accepted"] == verifier.username
     assert by["reset.executed"] == executor.username
+    assert taken.pickup_code

@@ -12,6 +12,8 @@ from accounts import credentials
 from accounts.models import Organisation
 from bma_portal import audit, clock
 from bma_portal.models import AuditEntry
+from bma_portal.verdicts import Outcome, Verdict
+from demo.directory import MemoryDirectory
 from support import proofs, tokens
 from support.models import PasswordReset, ProofFile
 from tests.factories import UserFactory
@@ -40,6 +42,9 @@ Status = PasswordReset.Status
 @pytest.fixture(autouse=True)
 def day(db):
     clock.set_for_every_process(AT)
+    MemoryDirectory.forget()
+    yield
+    MemoryDirectory.forget()
 
 
 @pytest.fixture
@@ -170,21 +175,65 @@ def test_a_proof_in_quarantine_is_shown_to_nobody(taken, verifier):
 # Accept, refuse, execute
 
 
-def test_accepting_shows_the_spoken_code_once(taken, verifier):
+@pytest.fixture
+def accepted(taken, verifier):
+    """A request that `verifier` accepted; another person is to execute it."""
+    do(as_(verifier), taken, "accepter", **ACCEPTED)
+    taken.refresh_from_db()
+    return taken
+
+
+def test_accepting_calls_the_recorded_number_and_shows_no_code(taken, verifier):
     client = as_(verifier)
     page = client.get(deed(taken, "accepter")).content.decode()
     assert PHONE in page
     assert "0470 00 00 00" not in page
-    response = client.post(deed(taken, "accepter"), ACCEPTED)
-    assert "no-store" in response["Cache-Control"]
-    code = "".join(re.findall(r"<span>(\w{4})</span>", response.content.decode()))
+    response = do(client, taken, "accepter", **ACCEPTED)
+    assert "est acceptée" in said(response)
+    assert "spoken-code" not in response.content.decode()
     taken.refresh_from_db()
-    assert taken.status == Status.ACCEPTED
-    assert taken.callback_number == PHONE
-    assert tokens.spoken_digest(taken, credentials.Secret(code)) == taken.pickup_code
-    again = client.post(deed(taken, "accepter"), ACCEPTED, follow=True)
-    assert code not in again.content.decode()
-    assert code[:4] not in client.get(sheet(taken)).content.decode()
+    assert (taken.status, taken.callback_number, taken.pickup_code) == (Status.ACCEPTED, PHONE, "")
+
+
+def test_executing_shows_the_spoken_code_once_and_the_number_that_the_verifier_called(accepted, verifier):
+    Organisation.objects.filter(pk=accepted.mailbox.organisation_id).update(phone="+32 2 999 99 99")
+    client = as_(staff("Exécution"))
+    page = client.get(deed(accepted, "executer")).content.decode()
+    assert f"<strong>{PHONE}</strong>, celui que {verifier} a rappelé" in page
+    assert "une seule fois, un code à dire" in page
+    response = client.post(deed(accepted, "executer"))
+    assert "no-store" in response["Cache-Control"]
+    page = response.content.decode()
+    code = "".join(re.findall(r"<span>(\w{4})</span>", page))
+    assert PHONE in page
+    assert "999 99 99" not in page
+    assert "0470 00 00 00" not in page
+    accepted.refresh_from_db()
+    assert accepted.status == Status.READY
+    assert tokens.spoken_digest(accepted, credentials.Secret(code)) == accepted.pickup_code
+    again = client.post(deed(accepted, "executer"), follow=True)
+    assert "a changé entre-temps" in said(again)
+    for page in (again, client.get(sheet(accepted)), as_(verifier).get(sheet(accepted))):
+        assert code[:4] not in page.content.decode()
+    assert f"{accepted.executed_by} dit le code à la personne" in client.get(sheet(accepted)).content.decode()
+
+
+def test_while_the_directory_is_away_the_code_is_shown_all_the_same(accepted):
+    MemoryDirectory.answers[:] = [Outcome(Verdict.RETRY, "away", "L'annuaire ne répond pas.", wide=True)]
+    page = as_(staff("Exécution")).post(deed(accepted, "executer")).content.decode()
+    accepted.refresh_from_db()
+    code = "".join(re.findall(r"<span>(\w{4})</span>", page))
+    assert tokens.spoken_digest(accepted, credentials.Secret(code)) == accepted.pickup_code
+    assert accepted.status == Status.SETTING
+
+
+def test_what_the_directory_refuses_shows_no_code_and_says_to_execute_again(accepted):
+    MemoryDirectory.answers[:] = [Outcome(Verdict.PERMANENT, "weak", "L'annuaire refuse ce mot de passe.")]
+    client = as_(staff("Exécution"))
+    response = do(client, accepted, "executer")
+    assert "exécutez de nouveau" in said(response)
+    assert "spoken-code" not in response.content.decode()
+    assert "spoken-code" in do(client, accepted, "executer").content.decode()
 
 
 def test_without_the_tick_nothing_is_accepted(taken, verifier):
@@ -268,13 +317,18 @@ def test_one_s_own_request_is_examined_by_somebody_else():
     assert reset.status == Status.RECEIVED
 
 
-def test_a_mode_request_that_looks_odd_is_accepted_without_code(verifier):
+def test_a_mode_request_that_looks_odd_is_accepted_and_executed_without_code(verifier):
     reset = PasswordResetFactory(mailbox=hors_mode_box(), mode=True, status=Status.RECEIVED, suspicion="Déjà affiché.")
     client = as_(verifier)
     assert "Déjà affiché." in client.get(sheet(reset)).content.decode()
     do(client, reset, "prendre")
     response = do(client, reset, "accepter", **ACCEPTED)
     assert "est acceptée" in said(response)
+    executor = as_(staff("Exécution"))
+    assert "un code à dire" not in executor.get(deed(reset, "executer")).content.decode()
+    response = do(executor, reset, "executer")
+    assert "est en cours de pose" in said(response)
+    assert "spoken-code" not in response.content.decode()
 
 
 def test_a_field_that_a_page_does_not_offer_is_not_written(taken, verifier):
@@ -306,8 +360,9 @@ def test_two_agents_at_once_one_does_it_and_the_other_is_told(name):
     reset = in_status(Status.RECEIVED if name == "prendre" else Status.ACCEPTED)
     agents = [staff("Vérification" if name == "prendre" else "Exécution") for _ in range(2)]
     clients = [as_(agent) for agent in agents]
-    answers = together(*[lambda one=one: said(do(one, reset, name)) for one in clients])
-    done = [text for text in answers if 'class="success"' in text]
+    pages = together(*[lambda one=one: do(one, reset, name) for one in clients])
+    answers = [said(page) or ("code" if "spoken-code" in page.content.decode() else "") for page in pages]
+    done = [text for text in answers if 'class="success"' in text or text == "code"]
     assert len(done) == 1, answers
     assert all(answers)
     action = "reset.taken" if name == "prendre" else "reset.executed"

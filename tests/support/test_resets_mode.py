@@ -207,7 +207,7 @@ def test_a_password_that_the_directory_refuses_goes_to_a_person_and_another_is_m
     MemoryDirectory.answers[:] = [Outcome(Verdict.PERMANENT, "weak", "L'annuaire refuse ce mot de passe.")]
     reset = resets.ask_in_mode(mailbox, by=director, at=AT)
     assert reset.status == Status.ACCEPTED
-    resets.execute(reset, by=executor(), at=AT)
+    assert resets.execute(reset, by=executor(), at=AT) is None, "aucun code : la personne se connecte"
     reset.refresh_from_db()
     assert reset.status == Status.READY
     assert resets.show(reset, by=director, at=AT) == in_directory(mailbox)

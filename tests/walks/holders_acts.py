@@ -156,13 +156,10 @@ def take(verifier: Browser, asked: Asked) -> None:
     verifier.open(f"{REQUESTS}{asked.pk}/preuve/1/", fault="support.charge.view_page", status=500)
 
 
-def accept(verifier: Browser, asked: Asked) -> str:
-    """The code to say on the phone."""
-    deed = verifier.open(f"{REQUESTS}{asked.pk}/acte/accepter/")
-    verifier.press(deed, "Accepter", called="on", fault="support.tokens.spoken_digest", status=500)
-    page = verifier.press(deed, "Accepter", called="on", reveals=True)
-    verifier.open(f"{REQUESTS}{asked.pk}/change/")
-    return "".join(re.findall(r"<span>(\w+)</span>", SPOKEN.search(page.html)[1]))  # type: ignore[index]
+def accept(verifier: Browser, asked: Asked) -> None:
+    """No code is told to whoever verifies: the page is one of those that must hold no secret."""
+    page = verifier.press(verifier.open(f"{REQUESTS}{asked.pk}/acte/accepter/"), "Accepter", called="on")
+    assert not SPOKEN.search(page.html)
 
 
 def refuse(verifier: Browser, asked: Asked) -> None:
@@ -171,12 +168,16 @@ def refuse(verifier: Browser, asked: Asked) -> None:
     verifier.open(f"{REQUESTS}{asked.pk}/preuve/1/", status=404)
 
 
-def execute(stage: Holders, asked: Asked) -> str:
-    """By another person; the end of the address that is mailed."""
+def execute(stage: Holders, asked: Asked) -> tuple[str, str]:
+    """By another person; the end of the address that is mailed, the code to say on the phone."""
     browser = stage.browser()
     browser.sign_in("Maé Inventé", REQUESTS)
-    browser.press(browser.open(f"{REQUESTS}{asked.pk}/acte/executer/"), "Exécuter")
-    return LINK.search(stage.mail(asked.email, "/mot-de-passe/retrait/"))[2]  # type: ignore[index]
+    deed = browser.open(f"{REQUESTS}{asked.pk}/acte/executer/")
+    browser.press(deed, "Exécuter", fault="support.tokens.spoken_digest", status=500)
+    page = browser.press(deed, "Exécuter", reveals=True)
+    browser.press(deed, "Exécuter")
+    code = "".join(re.findall(r"<span>(\w+)</span>", SPOKEN.search(page.html)[1]))  # type: ignore[index]
+    return LINK.search(stage.mail(asked.email, "/mot-de-passe/retrait/"))[2], code  # type: ignore[index]
 
 
 def pick_up(stage: Holders, token: str, code: str) -> str:

@@ -101,9 +101,9 @@ def play(stage: Holders) -> Story:
         verifier = staff["Alix Inventée"]
         acts.take(verifier, accepted)
         acts.take(verifier, refused)
-        spoken = acts.accept(verifier, accepted)
+        acts.accept(verifier, accepted)
         acts.refuse(verifier, refused)
-        token = acts.execute(stage, accepted)
+        token, spoken = acts.execute(stage, accepted)
         seen = {f"{name}, en cours": pages for name, pages in acts.look_around(staff, most=45).items()}
         picked_up = acts.pick_up(stage, token, spoken)
         assert stage.exchange.verify(boxes["accepted"], picked_up)
