@@ -18,7 +18,7 @@ from requests import RequestException, Session
 from accounts import cerbere, people, provider, refusals
 from accounts.auth import BREAK_GLASS, CERBERE, is_own_path, is_strong_enough, needs_strength
 from accounts.cerbere import Rejected
-from accounts.models import User
+from accounts.models import Contact, User
 from accounts.sessions import open_session
 from bma_portal import audit, vault
 from bma_portal.limits import client_address
@@ -51,7 +51,11 @@ class AccountAdapter(DefaultAccountAdapter):
         """Our pages say what happened themselves."""
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
-        return reverse("admin:index") if request.user.is_staff else settings.LOGIN_REDIRECT_URL
+        user = request.user
+        if user.is_staff:
+            return reverse("admin:index")
+        desks = any(user.has_perm(f"support.work_{team}") for team in Contact.Team.values)
+        return reverse("desk") if desks else settings.LOGIN_REDIRECT_URL
 
     get_signup_redirect_url = get_login_redirect_url
 

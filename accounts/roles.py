@@ -2,7 +2,8 @@
 
 SGNE drives the batches and says who is titulaire or GIA, ETNIC records the nights and executes resets, each acts on
 the mails that leave in its own name only (S4: mails 1 and 3 are SGNE's, 2 and 4 ETNIC's). « Vérification » opens
-proofs of identity, « Exécution » executes what another verified. An auditor reads, the audit included, and alone
+proofs of identity, « Exécution » executes what another verified. Priminfo and Enseignement.be have the desk and
+nothing else, each its own tickets (F1). An auditor reads, the audit included, and alone
 reads it. A superuser is the glass to break: nobody works as one.
 """
 
@@ -15,6 +16,7 @@ from django.db import transaction
 
 SGNE, ETNIC, AUDITOR = "SGNE", "ETNIC", "Auditeur"
 VERIFIER, EXECUTOR = "Vérification", "Exécution"
+PRIMINFO, ENSEIGNEMENT_BE = "Priminfo", "Enseignement.be"
 
 # Deeds that are not « add, change, delete, view »: (app, model) → codename → what it allows.
 DEEDS: dict[tuple[str, str], dict[str, str]] = {
@@ -28,6 +30,12 @@ DEEDS: dict[tuple[str, str], dict[str, str]] = {
     ("support", "passwordreset"): {
         "verify_passwordreset": "Vérifier une demande de mot de passe et sa preuve",
         "execute_passwordreset": "Exécuter une demande de mot de passe vérifiée par un autre",
+    },
+    ("support", "ticket"): {
+        "work_sgne": "Travailler au bureau du SGNE",
+        "work_etnic": "Travailler au bureau de l’ETNIC",
+        "work_priminfo": "Travailler au bureau de Priminfo",
+        "work_enseignement_be": "Travailler au bureau d’Enseignement.be",
     },
 }
 _CAMPAIGN_VIEWS = {
@@ -48,8 +56,9 @@ _CAMPAIGN_VIEWS = {
         "view_resetgrant",
         "view_grantrequest",
     },
-    "support": {"view_passwordreset"},
+    "support": {"view_passwordreset", "view_team", "view_article", "view_banner"},
 }
+_BANNERS = {"add_banner", "change_banner"}
 _MODE_WRITES = {
     f"{verb}_{model}" for verb in ("add", "change") for model in ("modeperiod", "holder", "gia", "resetgrant")
 }
@@ -61,15 +70,17 @@ ROLES: dict[str, dict[str, set[str]]] = {
         "bma_portal": _CAMPAIGN_VIEWS["bma_portal"],
         "accounts": _CAMPAIGN_VIEWS["accounts"]
         | {"add_organisation", "change_organisation", "add_contact", "change_contact", *_MODE_WRITES},
-        "support": _CAMPAIGN_VIEWS["support"],
+        "support": _CAMPAIGN_VIEWS["support"] | {"work_sgne", "change_team", *_BANNERS},
     },
     ETNIC: {
         "migration": _CAMPAIGN_VIEWS["migration"] | {"record_cutover"},
         "mail": _CAMPAIGN_VIEWS["mail"] | {"act_for_etnic"},
         "bma_portal": _CAMPAIGN_VIEWS["bma_portal"],
         "accounts": _CAMPAIGN_VIEWS["accounts"] | {"change_mailbox", "set_password_by_hand"},
-        "support": _CAMPAIGN_VIEWS["support"] | {"execute_passwordreset"},
+        "support": _CAMPAIGN_VIEWS["support"] | {"execute_passwordreset", "work_etnic", *_BANNERS},
     },
+    PRIMINFO: {"support": {"work_priminfo"}},
+    ENSEIGNEMENT_BE: {"support": {"work_enseignement_be"}},
     VERIFIER: {
         "accounts": {"view_organisation", "view_mailbox"},
         "support": {"view_passwordreset", "verify_passwordreset"},

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from django.apps import apps
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Q
 
 log = logging.getLogger(__name__)
@@ -22,6 +22,11 @@ log = logging.getLogger(__name__)
 MAIL_TEXT_DAYS = 730
 STAFF_LOG_DAYS = 1095
 GRANT_MESSAGE_DAYS = 365
+ARTICLE_WORDS_DAYS = 365
+TICKET_DAYS = 730
+QUARANTINE_DAYS = 30
+INCOMING_DAYS = 365
+ERASED = "adresse-effacee@exemple.invalid"  # a ticket keeps one address
 
 
 @dataclass(frozen=True)
@@ -78,9 +83,42 @@ def _old_staff_log(at: datetime) -> int:
     return entries.delete()[0]
 
 
+def _old_tickets(at: datetime) -> int:
+    """Two years after its end: who asked, what was said and the files go; the line stays for the figures."""
+    before = at - timedelta(days=TICKET_DAYS)
+    tickets = apps.get_model("support", "Ticket").objects
+    old = tickets.filter(Q(closed_at__lt=before) | Q(status="merged", updated_at__lt=before), erased_at=None)
+    pks = list(old.values_list("pk", flat=True)[:1000])
+    with transaction.atomic():
+        messages = apps.get_model("support", "Message").objects.filter(ticket__in=pks)
+        files = apps.get_model("support", "Attachment").objects.filter(message__ticket__in=pks, destroyed_at=None)
+        files.update(key="", content=b"", to_scan=False, destroyed_at=at, destroyed_why="deux ans après la fin")
+        messages.update(text="", quoted="", html="", author_name="")
+        gone = {"first_name": "", "last_name": "", "email": ERASED, "phone": "", "copies": [], "opinion": ""}
+        apps.get_model("support", "TicketChange").objects.filter(ticket__in=pks).update(old="", new="", why="")
+        return tickets.filter(pk__in=pks).update(
+            **gone, subject="", answers={}, way=[], user=None, search=None, erased_at=at
+        )
+
+
+def _old_incoming(at: datetime) -> int:
+    """What nobody decided loses its text after thirty days; after a year, who wrote and about what."""
+    incoming = apps.get_model("support", "IncomingMail").objects
+    waiting = incoming.filter(verdict__in=["quarantined", "refused"], handled_at=None)
+    over = waiting.filter(read_at__lt=at - timedelta(days=QUARANTINE_DAYS))
+    ended = over.update(text="", html="", files=[], decision="expired", handled_at=at)
+    old = incoming.filter(read_at__lt=at - timedelta(days=INCOMING_DAYS)).exclude(from_address="", from_name="")
+    return ended + old.update(from_address="", from_name="", subject="")
+
+
 def _old_grant_messages(at: datetime) -> int:
     decided = apps.get_model("accounts", "GrantRequest").objects.exclude(message="")
     return decided.filter(decided_at__lt=at - timedelta(days=GRANT_MESSAGE_DAYS)).update(message="")
+
+
+def _old_article_words(at: datetime) -> int:
+    votes = apps.get_model("support", "ArticleVote").objects.exclude(text="")
+    return votes.filter(at__lt=at - timedelta(days=ARTICLE_WORDS_DAYS)).update(text="")
 
 
 NIGHTLY = "la tâche de nuit"
@@ -140,11 +178,61 @@ RULES: tuple[Rule, ...] = (
         "30 jours au plus après la décision, avec un certificat de destruction",
         "le suivi des demandes",
     ),
+    # Tickets
+    Rule(
+        (
+            "support.ticket",
+            "support.message",
+            "support.ticketchange",
+            "support.ticketcheck",
+            "support.watcher",
+            "support.draft",
+        ),
+        "Une demande aux équipes : nom, adresse et téléphone de contact, messages échangés",
+        "effacés deux ans après la fin de la demande ; la ligne reste, sans eux, pour les chiffres",
+        NIGHTLY,
+        purge=_old_tickets,
+    ),
+    Rule(
+        ("support.attachment",),
+        "Les pièces jointes d’une demande, chiffrées",
+        "un document qui identifie une personne : 30 jours après la fin ; les autres : deux ans",
+        "le suivi des demandes, avec un certificat de destruction",
+    ),
+    Rule(
+        ("support.team", "support.savedview", "support.cannedanswer", "support.incident", "support.routingrule"),
+        "Les réglages des équipes : délais, vues, réponses types, incidents, règles d’aiguillage",
+        "la vie du portail",
+        "rien",
+        personal=False,
+    ),
+    Rule(
+        ("support.incomingmail",),
+        "Un courriel reçu par les équipes : adresse, nom, objet ; son texte tant qu’une personne doit décider",
+        "le texte : jusqu’à la décision, 30 jours au plus ; l’adresse et l’objet : un an ; la ligne : comme trace",
+        NIGHTLY,
+        purge=_old_incoming,
+    ),
     Rule(
         ("accounts.credential",),
         "Un mot de passe, chiffré, le temps de le transmettre",
         "détruit dès qu’il a été transmis ou remplacé, 180 jours au plus",
         "la transmission elle-même",
+    ),
+    # The articles
+    Rule(
+        ("support.article", "support.articleversion", "support.articleword"),
+        "Les articles d’aide, leurs versions, les mots qui servent à les chercher",
+        "la vie du portail",
+        "rien",
+        personal=False,
+    ),
+    Rule(
+        ("support.articlevote",),
+        "Votre avis sur un article, sans rien de vous : oui ou non, la raison, le mot que vous y ajoutez",
+        "le mot ajouté : un an ; l’avis : comme statistique",
+        NIGHTLY,
+        purge=_old_article_words,
     ),
     # Mails
     Rule(
@@ -195,6 +283,12 @@ RULES: tuple[Rule, ...] = (
         "rien",
         personal=False,
     ),
+    Rule(
+        ("support.banner",),
+        "Les annonces affichées en haut des pages, avec le nom de l’agent qui les a écrites",
+        "conservées comme trace",
+        KEPT,
+    ),
     # The portal's own
     Rule(
         ("bma_portal.replayclock",),
@@ -205,7 +299,7 @@ RULES: tuple[Rule, ...] = (
         purge=_replay,
     ),
     Rule(
-        ("mail.senderstate", "mail.throttle", "accounts.directorypause", "bma_portal.vaultkey"),
+        ("support.inboxstate", "mail.senderstate", "mail.throttle", "accounts.directorypause", "bma_portal.vaultkey"),
         "L’état des expéditeurs, de l’annuaire et des clés du coffre",
         "la vie du portail",
         "rien",

@@ -3,17 +3,12 @@
 The original is gone when `prepare` returns; what is kept are JPEG pages that we made (SEC-E1 to E4, E8, E9; D14).
 """
 
-import base64
 import logging
-import os
-import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
@@ -23,12 +18,13 @@ from bma_portal import audit, vault
 from bma_portal.clock import brussels_date
 from bma_portal.errors import Refusal
 from bma_portal.rotation import Holding
-from bma_portal.secret import Secret, leaving_no_trace
+from bma_portal.secret import leaving_no_trace
 from bma_portal.templatetags.french import sans_semaine
 from support import antivirus, reading
 from support.antivirus import Found
 from support.models import PasswordReset, ProofFile
 from support.reading import Page, ProofRefused
+from support.sealed import open_row, seal
 
 # A rotation seals the key of each file again; the content, under that key, is not touched.
 HOLDING = Holding(lambda: ProofFile.objects.filter(destroyed_at=None).defer("content"), "key")
@@ -66,8 +62,14 @@ def prepare(upload: UploadedFile, *, caption: str) -> Prepared:
 
 def _prepare(upload: UploadedFile, caption: str) -> Prepared:
     upload.seek(0)
-    data = upload.read(reading.MAX_BYTES + 1)
-    kind = reading.kind_of(upload.name or "", data)
+    return prepare_bytes(upload.name or "", upload.read(reading.MAX_BYTES + 1), caption=caption)
+
+
+def prepare_bytes(name: str, data: bytes, *, caption: str) -> Prepared:
+    """The same for a file that came otherwise, by mail for one; an empty caption leaves no watermark."""
+    if len(data) > reading.MAX_BYTES:
+        raise ProofRefused("large")
+    kind = reading.kind_of(name, data)
     found = antivirus.examine([data])
     if found is Found.INFECTED:
         raise ProofRefused("infected")
@@ -88,7 +90,7 @@ def store(reset: PasswordReset, prepared: Prepared, *, at: datetime) -> ProofFil
             audit.record("proof.destroyed", about=former, at=at, why="remplacée par une autre copie")
         proof = ProofFile(pk=former.pk if former else None, reset=reset, received_at=at, pages=len(prepared.pages))
         with leaving_no_trace():
-            _seal(proof, prepared.pages)
+            seal(proof, prepared.pages)
         proof.to_scan = prepared.to_scan
         proof.scanned_at = at if prepared.scanned else None
         proof.save(force_insert=former is None)
@@ -98,13 +100,6 @@ def store(reset: PasswordReset, prepared: Prepared, *, at: datetime) -> ProofFil
         }
         audit.record("proof.received", about=proof, at=at, details=details)
     return proof
-
-
-def _seal(proof: ProofFile, pages: list[Page]) -> None:
-    key, nonce = AESGCM.generate_key(256), os.urandom(12)
-    joined = b"".join(struct.pack("!I", len(page)) + page for page in pages)
-    proof.content = nonce + AESGCM(key).encrypt(nonce, joined, proof.bound_to.encode())
-    proof.key = vault.seal(Secret(base64.b64encode(key).decode()), bound_to=proof.bound_to)
 
 
 def open_pages(proof: ProofFile) -> list[Page]:
@@ -121,22 +116,7 @@ def open_pages(proof: ProofFile) -> list[Page]:
             "Cette copie est en quarantaine : l’antivirus ne l’a pas encore examinée. Revenez plus tard."
         )
     with leaving_no_trace():
-        return _open(row)
-
-
-def _open(row: ProofFile) -> list[Page]:
-    key = base64.b64decode(vault.unseal(row.key, bound_to=row.bound_to).reveal())
-    content = bytes(row.content)
-    try:
-        joined = AESGCM(key).decrypt(content[:12], content[12:], row.bound_to.encode())
-    except (InvalidTag, ValueError):
-        raise vault.VaultError("Cette copie ne s'ouvre pas : la ligne a été modifiée.") from None
-    pages, at = [], 0
-    while at < len(joined):
-        (length,) = struct.unpack_from("!I", joined, at)
-        pages.append(Page(joined[at + 4 : at + 4 + length]))
-        at += 4 + length
-    return pages
+        return open_row(row)
 
 
 def destroy(proofs: Iterable[ProofFile], *, why: str, at: datetime) -> int:
@@ -170,7 +150,7 @@ def scan_waiting(*, at: datetime) -> list[ProofFile]:
             continue
         try:
             with leaving_no_trace():
-                found = antivirus.examine(_open(row))
+                found = antivirus.examine(open_row(row))
         except vault.VaultError:  # altered, or its key is away: an operator's business, the others are examined
             log.exception("preuve illisible", extra={"id": pk, "code": "VaultError"})
             continue

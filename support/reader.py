@@ -135,12 +135,13 @@ def fold(text: str) -> str:
 
 
 def remade(page: Any, caption: str) -> bytes:
-    """A new image that takes nothing but the pixels of the former, the caption written across it."""
+    """A new image that takes nothing but the pixels of the former, the caption, if there is one, across it."""
     clean = Image.new("RGB", page.size, "white")
     clean.paste(page, mask=page.getchannel("A") if "A" in page.getbands() else None)
     if all(low > 247 for low, _ in clean.getextrema()) or all(high < 8 for _, high in clean.getextrema()):
         raise Refused("blank")
-    watermark(clean, caption)
+    if caption:
+        watermark(clean, caption)
     out = io.BytesIO()
     clean.save(out, "JPEG", quality=82)
     return out.getvalue()

@@ -1,7 +1,8 @@
 from celery import shared_task
 
 from bma_portal import bells, clock
-from support import resets
+from support import incoming, resets, tickets
+from support.articles import mails
 
 
 def ring() -> None:
@@ -11,4 +12,12 @@ def ring() -> None:
 
 @shared_task(name="support.tick")
 def tick() -> None:
-    resets.tick(at=clock.now())
+    at = clock.now()
+    resets.tick(at=at)
+    tickets.tick(at=at)
+    mails.remind(at=at)
+
+
+@shared_task(name="support.read_inboxes")
+def read_inboxes() -> None:
+    incoming.tick(at=clock.now())

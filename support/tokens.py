@@ -13,19 +13,19 @@ import uuid
 from django.conf import settings
 
 from bma_portal.secret import Secret
-from support.models import PasswordReset
+from support.models import PasswordReset, Ticket
 
 SIGNS = "BCDFGHJKMNPQRSTVWXZ23456789"  # said on the phone: no vowel, none that sounds or looks like another
 SPOKEN_LENGTH = 8
 MAC_BYTES = 20
 
 
-def _mac(purpose: str, reset: PasswordReset, serial: int) -> bytes:
+def _mac(purpose: str, reset: PasswordReset | Ticket, serial: int) -> bytes:
     message = f"{purpose}|{reset.public}|{serial}".encode()
     return hmac.new(b"bma-token|" + settings.SECRET_KEY.encode(), message, hashlib.sha256).digest()
 
 
-def _address_part(purpose: str, reset: PasswordReset, serial: int) -> Secret:
+def _address_part(purpose: str, reset: PasswordReset | Ticket, serial: int) -> Secret:
     raw = reset.public.bytes + _mac(purpose, reset, serial)[:MAC_BYTES]
     return Secret(base64.urlsafe_b64encode(raw).decode().rstrip("="))
 
@@ -40,13 +40,18 @@ def pick_up_token(reset: PasswordReset) -> Secret:
     return _address_part("pickup", reset, reset.pickup_serial)
 
 
-def find(purpose: str, token: str) -> PasswordReset | None:
-    """The request that this token is of, or None. `purpose` is `stop` or `pickup`."""
+def _raw(token: str) -> bytes | None:
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         return None
-    if len(raw) != 16 + MAC_BYTES:
+    return raw if len(raw) == 16 + MAC_BYTES else None
+
+
+def find(purpose: str, token: str) -> PasswordReset | None:
+    """The request that this token is of, or None. `purpose` is `stop` or `pickup`."""
+    raw = _raw(token)
+    if raw is None:
         return None
     reset = PasswordReset.objects.filter(public=uuid.UUID(bytes=raw[:16])).first()
     if reset is None:
@@ -55,9 +60,32 @@ def find(purpose: str, token: str) -> PasswordReset | None:
     return reset if hmac.compare_digest(raw[16:], _mac(purpose, reset, serial)[:MAC_BYTES]) else None
 
 
+def opinion_token(ticket: Ticket) -> Secret:
+    """The end of the address where an opinion is given, once (160 bits)."""
+    return _address_part("opinion", ticket, 0)
+
+
+def find_ticket(purpose: str, token: str) -> Ticket | None:
+    """The ticket that this token is of, or None."""
+    raw = _raw(token)
+    ticket = Ticket.objects.filter(public=uuid.UUID(bytes=raw[:16])).defer("search").first() if raw else None
+    if raw is None or ticket is None:
+        return None
+    return ticket if hmac.compare_digest(raw[16:], _mac(purpose, ticket, 0)[:MAC_BYTES]) else None
+
+
 def contact_code(reset: PasswordReset) -> Secret:
     """Six digits that prove that the contact address is read; of the last mail only."""
-    number = int.from_bytes(_mac("contact", reset, reset.code_serial)[:8], "big") % 1_000_000
+    return _six_digits("contact", reset)
+
+
+def follow_code(ticket: Ticket) -> Secret:
+    """Six digits that open the follow-up of a ticket to whoever reads its address; of the last mail only."""
+    return _six_digits("follow", ticket)
+
+
+def _six_digits(purpose: str, about: PasswordReset | Ticket) -> Secret:
+    number = int.from_bytes(_mac(purpose, about, about.code_serial)[:8], "big") % 1_000_000
     return Secret(f"{number:06d}")
 
 

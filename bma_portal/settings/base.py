@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "csp",
     "crispy_forms",
     "crispy_bootstrap5",
+    "django_htmx",
     *signing_in.APPS,
     "bma_portal",
     "bma_portal.mail",
@@ -68,6 +69,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
     "bma_portal.clock.RequestMoment",
     "accounts.sessions.SessionRules",
 ]
@@ -90,6 +92,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "bma_portal.context.portal",
                 "accounts.context.session",
                 "support.context.contacts",
+                "support.context.banners",
             ],
         },
     }
@@ -105,7 +108,11 @@ USE_TZ = True
 TIME_ZONE = "Europe/Brussels"
 
 STATIC_URL = "static/"
-STATICFILES_DIRS = [ROOT / "static", ("bootstrap", bootstrap_wrapper.get_bootstrap_dir())]
+STATICFILES_DIRS = [
+    ROOT / "static",
+    ("bootstrap", bootstrap_wrapper.get_bootstrap_dir()),
+    ("drawings", ROOT / "articles" / "drawings"),  # of the articles of /aide/
+]
 
 # Passwords of local (break-glass) accounts
 AUTH_PASSWORD_VALIDATORS = [
@@ -192,6 +199,8 @@ CELERY_BEAT_SCHEDULE = {
     "courrier": {"task": "mail.sweep", "schedule": schedule(10)},
     "annuaire": {"task": "accounts.set_passwords", "schedule": schedule(30)},
     "demandes": {"task": "support.tick", "schedule": schedule(30)},
+    "reception": {"task": "support.read_inboxes", "schedule": schedule(60)},
+    "boites": {"task": "support.read_inboxes", "schedule": schedule(60)},
 }
 
 # What allauth must remember for all processes (rate limits, tokens already used): in PostgreSQL, like our own limits.
@@ -210,6 +219,7 @@ PORTAL_URL = env.str("PORTAL_URL", default="").rstrip("/")
 # Mail: two senders, one service account (exchange.md §3)
 EMAIL_BACKEND = "bma_portal.mail.backends.outbox.OutboxBackend"
 MAIL_TRANSPORT = "bma_portal.mail.backends.ews.ExchangeTransport"
+MAIL_INBOX = "bma_portal.mail.backends.ews_inbox.ExchangeInbox"  # what arrives for them (`bma_portal/mail/inbox.py`)
 EXCHANGE_URL = env.str("EXCHANGE_URL", default="")
 EXCHANGE_USER = env.str("EXCHANGE_USER", default="")
 EXCHANGE_PASSWORD = env.str("EXCHANGE_PASSWORD", default="")

@@ -265,7 +265,7 @@ def test_no_error_report_of_its_keeping_shows_the_pages(broken, monkeypatch, rf,
 @pytest.mark.django_db
 def test_no_error_report_of_its_opening_shows_the_pages(monkeypatch, rf, pages):
     proof = stored(pages)
-    monkeypatch.setattr(proofs, "Page", lambda data: 1 / 0)
+    monkeypatch.setattr("support.sealed.Page", lambda data: 1 / 0)
     key = vault.unseal(proof.key, bound_to=proof.bound_to).reveal()
     report = report_of(lambda: proofs.open_pages(proof), rf)
     assert_nowhere(report, *pages)

@@ -1,0 +1,318 @@
+"""The mails of tickets: to whoever asked, to a team that works by mail, to whoever leads a team.
+
+Their subjects end with the reference between brackets, and each answers the one before it in the thread. An internal
+note is in none of them (F6). A document that identifies a person goes with none (SEC-F3).
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Self
+
+from accounts.contacts import contact_of, opening_of
+from accounts.models import Contact
+from bma_portal import kept
+from bma_portal.mail import tasks
+from bma_portal.mail.compose import Mail, Withdrawn
+from bma_portal.mail.models import Attachment as MailAttachment
+from bma_portal.mail.models import OutgoingMail, Sender
+from bma_portal.secret import leaving_no_trace
+from support import tokens
+from support.mails import absolute
+from support.models import Attachment, Message, Team, Ticket
+from support.sealed import open_row
+
+TEAMS = Contact.Team
+# Whose mailbox a team's tickets are written from, and read in (F10)
+SENDERS = {
+    TEAMS.SGNE: Sender.SGNE,
+    TEAMS.ENSEIGNEMENT_BE: Sender.SGNE,
+    TEAMS.ETNIC: Sender.ETNIC,
+    TEAMS.PRIMINFO: Sender.ETNIC,
+}
+FOLLOW_CODE_MINUTES = 30
+
+
+def stream_of(ticket: Ticket) -> str:
+    return f"ticket:{ticket.pk}"
+
+
+class TicketMail(Mail):
+    """What they have in common. `about`: the message that this mail carries or announces."""
+
+    event: ClassVar[str]
+    title: ClassVar[str]
+    template = "support/mails/ticket"
+    first: ClassVar[bool] = False  # nothing was written to the requester before: it answers no mail
+    of_message: ClassVar[bool] = False  # whether `object_id` is a message's number, else a ticket's
+
+    def __init__(
+        self, ticket: Ticket, *, about: Message | None = None, recipient: str = "", role: str = "requester"
+    ) -> None:
+        self.ticket, self.about, self.recipient, self.role = ticket, about, recipient, role
+
+    @property
+    def sender(self) -> Sender:  # type: ignore[override]
+        return SENDERS[TEAMS(self.ticket.team)]
+
+    def serial(self) -> str:
+        """What makes one of several of the same kind: the message that it is about."""
+        return f"{self.about.pk}:" if self.about else ""
+
+    def key(self) -> str:
+        return f"ticket:{self.ticket.pk}:{self.event}:{self.serial()}{self.role}"
+
+    def object_id(self) -> int:
+        return self.about.pk if self.of_message and self.about else self.ticket.pk
+
+    def to(self) -> str:
+        return self.recipient or self.ticket.email
+
+    def stream(self) -> str:
+        return stream_of(self.ticket)
+
+    def subject(self) -> str:
+        return _subject(self.title, self.ticket)
+
+    def context(self, *, at: datetime) -> dict[str, Any]:
+        ticket = self.ticket
+        contact = contact_of(ticket.team, at)
+        return {
+            "event": self.event,
+            "ticket": ticket,
+            "message": self.about,
+            "contact": contact,
+            "opening": opening_of(contact, at),
+            "title": self.title,
+            "signature": TEAM_SIGNATURES[TEAMS(ticket.team)],
+            "follow": absolute("ticket_follow") + f"?reference={ticket.reference}",
+        }
+
+    def row(self, *, at: datetime) -> OutgoingMail:
+        row = super().row(at=at)
+        if self.first:
+            return row
+        before = (
+            OutgoingMail.objects.filter(stream=self.stream(), to=row.to).order_by("-pk").only("message_id").first()
+        )
+        if before is not None:
+            row.headers = {"In-Reply-To": before.message_id, "References": before.message_id}
+        return row
+
+    @classmethod
+    def load(cls, object_ids: Iterable[int], *, at: datetime) -> dict[int, Self]:
+        found = Ticket.objects.filter(pk__in=list(object_ids)).select_related("mailbox__organisation").defer("search")
+        return {ticket.pk: cls(ticket) for ticket in found}
+
+
+TEAM_SIGNATURES = {
+    TEAMS.SGNE: "L’équipe « Migration BMA » du SGNE",
+    TEAMS.ETNIC: "Le Service Desk de l’ETNIC",
+    TEAMS.PRIMINFO: "Priminfo",
+    TEAMS.ENSEIGNEMENT_BE: "Le service Enseignement.be",
+}
+
+
+def _subject(title: str, ticket: Ticket) -> str:
+    return f"{title} [{ticket.reference}]"
+
+
+class Received(TicketMail):
+    kind = "ticket.received"
+    event = "received"
+    title = "Nous avons reçu votre demande"
+    first = True
+
+
+class Answered(TicketMail):
+    kind = "ticket.answered"
+    event = "answered"
+    title = "Réponse à votre demande"
+    of_message = True
+
+
+class Moved(TicketMail):
+    kind = "ticket.moved"
+    event = "moved"
+    title = "Une autre équipe suit votre demande"
+    of_message = True
+
+
+class Solved(TicketMail):
+    """With the link to the one opinion: it opens nothing else, and says nothing of the ticket but its reference."""
+
+    kind = "ticket.solved"
+    event = "solved"
+    title = "Votre demande est résolue"
+    sensitive = True  # it carries that link
+
+    def serial(self) -> str:
+        return f"{self.ticket.reopened}:"
+
+    def context(self, *, at: datetime) -> dict[str, Any]:
+        token = tokens.opinion_token(self.ticket).reveal()
+        return super().context(at=at) | {"opinion": absolute("ticket_opinion", token)}
+
+
+class Closed(TicketMail):
+    kind = "ticket.closed"
+    event = "closed"
+    title = "Votre demande est close"
+    of_message = True
+
+
+class Reminder(TicketMail):
+    kind = "ticket.reminder"
+    event = "reminder"
+    title = "Nous attendons votre réponse"
+
+    def serial(self) -> str:
+        return f"{self.ticket.held_since:%Y%m%d%H%M%S}:{self.ticket.reminders}:"
+
+
+class FollowCode(TicketMail):
+    """Proves that the address of the ticket is read."""
+
+    kind = "ticket.code"
+    event = "code"
+    title = "Votre code pour suivre votre demande"
+    sensitive = True
+
+    def serial(self) -> str:
+        return f"{self.ticket.code_serial}:"
+
+    def context(self, *, at: datetime) -> dict[str, Any]:
+        sent = self.ticket.code_sent_at
+        if sent is None or at >= sent + timedelta(minutes=FOLLOW_CODE_MINUTES):
+            raise Withdrawn("Ce code n’est plus valable.")
+        return super().context(at=at) | {"code": tokens.follow_code(self.ticket)}
+
+
+class ForTeam(TicketMail):
+    """To a team that works by mail: the whole of it, since it has nothing else to look at (F10)."""
+
+    kind = "ticket.for_team"
+    event = "for_team"
+    title = "Demande à traiter"
+    of_message = True
+
+    def subject(self) -> str:
+        return _subject(f"{self.ticket.mailbox.organisation.name[:80]} : {self.ticket.subject[:80]}", self.ticket)
+
+    def context(self, *, at: datetime) -> dict[str, Any]:
+        from support.tickets.ending import thread_of
+        from support.tickets.opening import answers_in_words, need_label
+
+        thread = thread_of(self.ticket, with_notes=False)
+        files = [file for message in thread for file in message.attachments.all()]
+        return super().context(at=at) | {
+            "thread": thread,
+            "need": need_label(self.ticket.need),
+            "answers": answers_in_words(self.ticket),
+            "personal": sum(file.personal for file in files),
+            "desk": absolute("desk_ticket", self.ticket.reference),
+        }
+
+
+class Alert(TicketMail):
+    """To whoever follows a ticket, or leads its team: never to the requester, never in the thread (F5)."""
+
+    def serial(self) -> str:
+        return f"{self.ticket.due_for}:{self.ticket.due_at:%Y%m%d%H%M}:"
+
+    def subject(self) -> str:
+        return _subject(f"{self.title} : {self.ticket.subject[:80]}", self.ticket)
+
+    def context(self, *, at: datetime) -> dict[str, Any]:
+        return super().context(at=at) | {"desk": absolute("desk_ticket", self.ticket.reference)}
+
+
+class DueSoon(Alert):
+    kind = "ticket.due_soon"
+    event = "due_soon"
+    title = "Échéance proche"
+
+
+class Overdue(Alert):
+    kind = "ticket.overdue"
+    event = "overdue"
+    title = "Échéance dépassée"
+
+
+# Who is told
+
+
+def _queue(mail: TicketMail, *, at: datetime) -> OutgoingMail:
+    row = mail.row(at=at)
+    OutgoingMail.objects.bulk_create([row], ignore_conflicts=True)
+    tasks.ring(row.sender, mails=1)
+    return row
+
+
+def tell_requester(
+    mail_class: type[TicketMail], ticket: Ticket, *, about: Message | None = None, at: datetime
+) -> OutgoingMail | None:
+    """Queue it for the requester, and for those whose ticket was joined to this one; in the caller's transaction.
+
+    A code goes to the requester's address alone. Nobody, once the requester lost access (A6).
+    """
+    if ticket.revoked_at or ticket.erased_at:
+        return None
+    first = _queue(mail_class(ticket, about=about), at=at)
+    if not mail_class.sensitive:
+        for number, address in enumerate(ticket.copies):
+            _queue(mail_class(ticket, about=about, recipient=address, role=f"copie{number}"), at=at)
+    return first
+
+
+def tell_answer(ticket: Ticket, message: Message, *, at: datetime) -> None:
+    row = tell_requester(Answered, ticket, about=message, at=at)
+    if row is not None:
+        message.mail = OutgoingMail.objects.only("pk").get(key=row.key)
+        message.save(update_fields=["mail"])
+
+
+def tell_team(ticket: Ticket, message: Message, *, at: datetime) -> None:
+    """A team that works by mail gets the ticket as a mail, with its files unless they identify a person."""
+    rows = kept.rows(Team)
+    by_mail = Team.objects.filter(by_mail=True) if rows is None else [row for row in rows if row.by_mail]
+    if ticket.team not in {row.pk for row in by_mail}:
+        return
+    mail = ForTeam(ticket, about=message, recipient=contact_of(ticket.team, at).email, role=ticket.team)
+    row = _queue(mail, at=at)
+    saved = OutgoingMail.objects.only("pk").get(key=row.key)
+    files = Attachment.objects.filter(message__ticket=ticket, personal=False, destroyed_at=None, to_scan=False)
+    for file in files:
+        with leaving_no_trace():
+            pages = open_row(file)
+        for number, page in enumerate(pages, start=1):
+            MailAttachment.objects.create(
+                mail=saved, name=f"{file.label} {number}.jpg", mimetype="image/jpeg", content=bytes(page)
+            )
+
+
+def tell_alert(mail_class: type[Alert], ticket: Ticket, *, at: datetime) -> None:
+    """To the person who follows it when it is only near; else to the team's lead, else to the team's address."""
+    team = Team.objects.select_related("lead").filter(pk=ticket.team).first()
+    lead = team.lead.email if team and team.lead and team.lead.email else contact_of(ticket.team, at).email
+    own = ticket.assignee.email if ticket.assignee and mail_class is DueSoon else ""
+    _queue(mail_class(ticket, recipient=own or lead, role="equipe"), at=at)
+
+
+def message_of(mail: OutgoingMail) -> Message | None:
+    """The message that a mail sent by us carries or announces."""
+    return Message.objects.filter(pk=mail.object_id or 0).first() if mail.kind in _OF_MESSAGES else None
+
+
+def ticket_of(mail: OutgoingMail) -> Ticket | None:
+    """The ticket that a mail sent by us is about, or the one it was joined to: how replies are threaded (F10)."""
+    if not mail.kind.startswith("ticket."):
+        return None
+    if mail.kind in _OF_MESSAGES:
+        message = Message.objects.select_related("ticket__merged_into").filter(pk=mail.object_id or 0).first()
+        found = message.ticket if message else None
+    else:
+        found = Ticket.objects.select_related("merged_into").filter(pk=mail.object_id or 0).first()
+    return found.merged_into if found and found.merged_into else found
+
+
+_OF_MESSAGES = {cls.kind for cls in (Answered, Moved, Closed, ForTeam)}

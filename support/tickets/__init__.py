@@ -1,0 +1,73 @@
+"""A holder's question, from the form or the mail to its end (requirements E9 to E11, F1 to F21).
+
+Each use case locks its ticket, checks the version that the page was read at, writes the change with its trace and its
+mails, all or none. Locks are taken in one order: tickets by id, incident first; mails after; the audit last.
+"""
+
+from support.tickets.assigning import assign, release, take, unwatch, watch
+from support.tickets.common import Stale
+from support.tickets.ending import close, go_on, merge, open_items, reopen, solve, thread_of, wait
+from support.tickets.following import (
+    by_reference,
+    give_opinion,
+    may_follow,
+    opinion_is_open,
+    revoke,
+    send_follow_code,
+    ticket_by_code,
+)
+from support.tickets.incidents import declare, join, leave, open_incidents, preview, solve_incident, update
+from support.tickets.moving import change_requester, check_item, checklist, give_back, set_need, set_priority, transfer
+from support.tickets.opening import NoTicket, answers_in_words, expect_a_ticket, need_label, open_ticket, similar
+from support.tickets.thread import answer, note, requester_wrote, save_draft, team_wrote_by_mail
+from support.tickets.upkeep import tick
+
+__all__ = [
+    "NoTicket",
+    "Stale",
+    "answer",
+    "answers_in_words",
+    "assign",
+    "by_reference",
+    "change_requester",
+    "check_item",
+    "checklist",
+    "close",
+    "declare",
+    "expect_a_ticket",
+    "give_back",
+    "give_opinion",
+    "go_on",
+    "join",
+    "leave",
+    "may_follow",
+    "merge",
+    "need_label",
+    "note",
+    "open_incidents",
+    "open_items",
+    "open_ticket",
+    "opinion_is_open",
+    "preview",
+    "release",
+    "reopen",
+    "requester_wrote",
+    "revoke",
+    "save_draft",
+    "send_follow_code",
+    "set_need",
+    "set_priority",
+    "similar",
+    "solve",
+    "solve_incident",
+    "take",
+    "team_wrote_by_mail",
+    "thread_of",
+    "tick",
+    "ticket_by_code",
+    "transfer",
+    "unwatch",
+    "update",
+    "wait",
+    "watch",
+]

@@ -1,0 +1,175 @@
+"""Waiting, solved, closed, opened again, merged (F4, F8, F20, F21)."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models import User
+from bma_portal import audit
+from bma_portal.errors import Refusal
+from support import ticket_mails
+from support.models import Draft, Message, Ticket, TicketCheck, Watcher
+from support.tickets.common import (
+    Actor,
+    Kind,
+    Stale,
+    Status,
+    expect_live,
+    hold,
+    identity_text,
+    index,
+    locked,
+    locked_rows,
+    log,
+    resume,
+    save,
+)
+from support.tickets.moving import checklist
+from support.tickets.thread import event
+
+
+def wait(ticket: Ticket, *, by: User, version: int | None = None, at: datetime) -> Ticket:
+    """The holder's turn: the clock stops."""
+    with transaction.atomic():
+        row = locked(ticket, version=version)
+        expect_live(row)
+        if row.status != Status.WAITING:
+            hold(row, by=by, at=at)
+        save(row, at=at)
+    return row
+
+
+def go_on(ticket: Ticket, *, by: User, version: int | None = None, at: datetime) -> Ticket:
+    """The clock goes on without an answer of the holder."""
+    with transaction.atomic():
+        row = locked(ticket, version=version)
+        if row.status != Status.WAITING:
+            raise Refusal("Cette demande n’attend pas son demandeur.")
+        resume(row, Status.OPEN if row.assignee_id else Status.NEW, by=by, at=at)
+        save(row, at=at)
+    return row
+
+
+def open_items(ticket: Ticket) -> list[str]:
+    """The mandatory items of its checklist that nobody ticked, as they read (F20)."""
+    done = set(TicketCheck.objects.filter(ticket=ticket).values_list("item", flat=True))
+    return [check.label for check in checklist(ticket) if check.mandatory and check.slug not in done]
+
+
+def solve(ticket: Ticket, *, by: Actor, version: int | None = None, at: datetime) -> Ticket:
+    """Raises Refusal while a mandatory item of the checklist is open."""
+    with transaction.atomic():
+        row = locked(ticket, version=version)
+        solve_locked(row, by=by, at=at)
+        save(row, at=at)
+    return row
+
+
+def solve_locked(row: Ticket, *, by: Actor, at: datetime) -> None:
+    expect_live(row)
+    if missing := open_items(row):
+        raise Refusal(f"Avant de résoudre cette demande, cochez : {' ; '.join(missing)}.")
+    row.solved_at, row.asked_at = at, None
+    resume(row, Status.SOLVED, by=by, at=at, due_at=None)
+    told = event(row, "Votre demande est résolue.", by=by, at=at)
+    ticket_mails.tell_requester(ticket_mails.Solved, row, about=told, at=at)
+
+
+def close(ticket: Ticket, *, why: str, by: Actor, version: int | None = None, at: datetime) -> Ticket:
+    """For good, with the reason that the requester reads. The same checklist as for solving."""
+    if not why.strip():
+        raise Refusal("Dites pourquoi vous fermez cette demande : le demandeur le lira.")
+    with transaction.atomic():
+        row = locked(ticket, version=version)
+        if row.status not in {*Ticket.LIVE, Status.SOLVED}:
+            raise Refusal(f"Cette demande est déjà {row.get_status_display()}.")
+        if missing := [] if row.status == Status.SOLVED else open_items(row):
+            raise Refusal(f"Avant de fermer cette demande, cochez : {' ; '.join(missing)}.")
+        close_locked(row, why=why, by=by, at=at)
+    return row
+
+
+def close_locked(row: Ticket, *, why: str, by: Actor, tell: bool = True, at: datetime) -> None:
+    row.closed_at, row.asked_at = at, None
+    resume(row, Status.CLOSED, by=by, at=at, note=why, due_at=None)
+    if tell:
+        told = event(row, f"Votre demande est close : {why}", by=by, at=at)
+        ticket_mails.tell_requester(ticket_mails.Closed, row, about=told, at=at)
+    save(row, at=at)
+
+
+def reopen(ticket: Ticket, *, by: Actor, version: int | None = None, at: datetime) -> Ticket:
+    """A solved ticket goes on, with whoever followed it."""
+    with transaction.atomic():
+        row = locked(ticket, version=version)
+        if row.status != Status.SOLVED:
+            raise Refusal("Seule une demande résolue se rouvre ; une demande close est suivie d’une nouvelle.")
+        row.reopened += 1
+        row.solved_at, row.asked_at = None, at
+        resume(row, Status.OPEN, by=by, at=at, note="rouverte")
+        save(row, at=at)
+    return row
+
+
+def merge(ticket: Ticket, *, into: Ticket, by: User, version: int | None = None, at: datetime) -> Ticket:
+    """Join two tickets of one mailbox: nothing is lost (F8).
+
+    Messages keep their date and what they were written in, files go with them; drafts and watchers are kept; the
+    other requester stays informed. The old reference leads to the ticket that stays, on the portal as in mails.
+    Raises Refusal for tickets of two mailboxes (that is an incident), two teams, or one that ended.
+    """
+    if ticket.pk == into.pk:
+        raise Refusal("Une demande ne se joint pas à elle-même.")
+    with transaction.atomic():
+        rows = {row.pk: row for row in locked_rows(Ticket.objects.filter(pk__in=[ticket.pk, into.pk]))}
+        goes, stays = rows[ticket.pk], rows[into.pk]
+        if version is not None and goes.version != version:
+            raise Stale(goes)
+        if goes.mailbox_id != stays.mailbox_id:
+            raise Refusal("Ces demandes sont de deux boîtes : ouvrez plutôt un incident, qui les réunit.")
+        if goes.team != stays.team:
+            raise Refusal("Ces demandes sont de deux équipes : confiez d’abord l’une à l’équipe de l’autre.")
+        if goes.status in {Status.CLOSED, Status.MERGED} or not stays.is_live:
+            raise Refusal("Une demande qui a pris fin ne se joint plus.")
+        Message.objects.filter(ticket=goes, origin=None).update(origin=goes)
+        Message.objects.filter(ticket=goes).update(ticket=stays)
+        _join_drafts(goes, stays)
+        watchers: set[int | None] = set(Watcher.objects.filter(ticket=goes).values_list("user", flat=True))
+        watchers |= {goes.assignee_id} - {None, stays.assignee_id}
+        for user_id in watchers:
+            Watcher.objects.get_or_create(ticket=stays, user_id=user_id)
+        for check in TicketCheck.objects.filter(ticket=goes):
+            TicketCheck.objects.get_or_create(ticket=stays, item=check.item, defaults={"by": check.by, "at": check.at})
+        Ticket.objects.filter(merged_into=goes).update(merged_into=stays)
+        known = {stays.email.lower(), *(address.lower() for address in stays.copies)}
+        stays.copies += [address for address in (goes.email, *goes.copies) if address.lower() not in known]
+        stays.opened_at = min(stays.opened_at, goes.opened_at)
+        stays.asked_at = min((at_ for at_ in (stays.asked_at, goes.asked_at) if at_), default=None)
+        index(stays, f"{identity_text(goes)} " + " ".join(m.text for m in stays.messages.filter(origin=goes)))
+        log(goes, "jointe à", "", stays.reference, by=by, at=at)
+        log(stays, "a reçu", "", goes.reference, by=by, at=at)
+        goes.asked_at = None
+        goes.merged_into = stays
+        resume(goes, Status.MERGED, by=by, at=at, merged_into=stays, due_at=None)
+        save(goes, at=at)
+        save(stays, at=at)
+        audit.record("ticket.merged", about=goes, by=by, at=at, details={"into": stays.reference})
+    return stays
+
+
+def _join_drafts(goes: Ticket, stays: Ticket) -> None:
+    for draft in Draft.objects.filter(ticket=goes):
+        kept, new = Draft.objects.get_or_create(
+            ticket=stays, user=draft.user, defaults={"text": draft.text, "saved_at": draft.saved_at}
+        )
+        if not new:
+            kept.text = f"{kept.text}\n\n{draft.text}"[:20_000]
+            kept.save(update_fields=["text"])
+    Draft.objects.filter(ticket=goes).delete()
+
+
+def thread_of(ticket: Ticket, *, with_notes: bool) -> list[Message]:
+    """The messages in order, with their files; the notes for the desk only (F6)."""
+    kinds = [*Message.PUBLIC, Kind.NOTE] if with_notes else list(Message.PUBLIC)
+    found = Message.objects.filter(ticket=ticket, kind__in=kinds).select_related("origin")
+    return list(found.prefetch_related("attachments"))

@@ -1,0 +1,275 @@
+"""What is said in a ticket: by the requester, by the desk, by a team that works by mail."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from accounts.models import User
+from bma_portal.errors import Refusal
+from support import attachments, canned, ticket_mails
+from support.models import Draft, Message, Ticket
+from support.needs import NEEDS
+from support.proofs import Prepared
+from support.tickets.common import (
+    REOPEN_DAYS,
+    Actor,
+    Kind,
+    Status,
+    expect_live,
+    hold,
+    index,
+    locked,
+    log,
+    name_of,
+    person,
+    resume,
+    save,
+)
+from support.tickets.opening import open_ticket
+
+THEN = (Status.OPEN, Status.WAITING, Status.SOLVED)  # what an answer leaves behind
+
+
+def requester_wrote(
+    ticket: Ticket,
+    *,
+    text: str,
+    quoted: str = "",
+    html: str = "",
+    files: Sequence[tuple[str, Prepared]] = (),
+    author_name: str = "",
+    by_mail: bool = False,
+    at: datetime,
+) -> Message:
+    """Add what the requester writes; the clock goes on, and a solved ticket is reopened.
+
+    A ticket that was closed, or solved for more than ten days, stays as it is: a new one follows it, and the message
+    is the first of that one (F21). A merged one passes it on to the ticket that took its place.
+    """
+    with transaction.atomic():
+        row = locked(ticket)
+        if row.status == Status.MERGED and row.merged_into is not None:
+            row = locked(row.merged_into)
+        name = author_name or row.requester_name
+        too_late = row.solved_at is not None and at > row.solved_at + timedelta(days=REOPEN_DAYS)
+        if row.status == Status.CLOSED or (row.status == Status.SOLVED and too_late):
+            return _next_one(row, text=text, quoted=quoted, html=html, files=files, by_mail=by_mail, at=at)
+        message = _write(
+            row, Kind.REQUEST, text=text, quoted=quoted, html=html, author=None, name=name, by_mail=by_mail, at=at
+        )
+        _attach(row, message, files, at=at)
+        if row.status == Status.SOLVED:
+            row.reopened += 1
+            row.solved_at = None
+            resume(row, Status.OPEN, by=name, at=at, note="le demandeur a écrit")  # to whoever followed it
+        elif row.status == Status.WAITING:
+            resume(row, Status.OPEN if row.assignee_id else Status.NEW, by=name, at=at, note="le demandeur a répondu")
+        if row.asked_at is None:
+            row.asked_at, row.held_minutes_asked = at, 0
+            row.alerts = [alert for alert in row.alerts if not alert.endswith(":next")]
+        save(row, at=at)
+        ticket_mails.tell_team(row, message, at=at)
+    return message
+
+
+def _next_one(
+    former: Ticket,
+    *,
+    text: str,
+    quoted: str,
+    html: str,
+    files: Sequence[tuple[str, Prepared]],
+    by_mail: bool,
+    at: datetime,
+) -> Message:
+    ticket = open_ticket(
+        mailbox=former.mailbox,
+        need=former.need,
+        answers=former.answers,
+        subject=former.subject,
+        text=text,
+        quoted=quoted,
+        html=html,
+        first_name=former.first_name,
+        last_name=former.last_name,
+        email=former.email,
+        phone=former.phone,
+        user=former.user,
+        channel=Ticket.Channel.MAIL if by_mail else Ticket.Channel.FORM,
+        files=files,
+        team=former.team,
+        follows=former,
+        at=at,
+    )
+    log(former, "suite", "", ticket.reference, by=former.requester_name, at=at)
+    return ticket.messages.get()
+
+
+def answer(
+    ticket: Ticket,
+    *,
+    text: str,
+    by: User,
+    version: int | None,
+    then: str = Status.WAITING,
+    files: Sequence[tuple[str, Prepared]] = (),
+    at: datetime,
+) -> Message:
+    """Answer the requester; `then` is what the ticket becomes: open, waiting for them, or solved.
+
+    The mail is queued with the message. Raises Refusal for an empty text or a variable left unresolved (F7), Stale if
+    somebody was faster.
+    """
+    if then not in THEN:
+        raise Refusal("Dites ce que devient la demande après cette réponse.")
+    clean = _text(text)
+    canned.refuse_unresolved(clean)
+    with transaction.atomic():
+        row = locked(ticket, version=version)
+        expect_live(row)
+        message = _answered(row, text=clean, by=by, files=files, at=at)
+        Draft.objects.filter(ticket=row, user=by).delete()
+        _then(row, then, by=by, at=at)
+    return message
+
+
+def team_wrote_by_mail(
+    ticket: Ticket,
+    *,
+    team: str,
+    sender_name: str,
+    text: str,
+    quoted: str = "",
+    html: str = "",
+    files: Sequence[tuple[str, Prepared]] = (),
+    at: datetime,
+) -> Message:
+    """A reply of Priminfo or Enseignement.be, by mail: a public answer, the requester's turn (F10).
+
+    Raises Refusal if that team has not got the ticket (any more), or if it has ended.
+    """
+    with transaction.atomic():
+        row = locked(ticket)
+        if row.status == Status.MERGED and row.merged_into is not None:
+            row = locked(row.merged_into)
+        if row.team != team:
+            raise Refusal("Cette demande n’est plus confiée à votre équipe : votre message n’y est pas ajouté.")
+        expect_live(row)
+        message = _answered(row, text=_text(text), quoted=quoted, html=html, by=sender_name, files=files, at=at)
+        _then(row, Status.WAITING, by=sender_name, at=at)
+    return message
+
+
+def note(ticket: Ticket, *, text: str, by: Actor, version: int | None = None, at: datetime) -> Message:
+    """A note of the desk: never in a mail, an export for the requester or a public page (F6).
+
+    The answer that its author is drafting beside it stays.
+    """
+    with transaction.atomic():
+        row = locked(ticket, version=version)
+        message = _write(row, Kind.NOTE, text=_text(text), author=person(by), name=name_of(by), at=at)
+        if isinstance(by, User) and row.assignee_id == by.pk:
+            row.acted_at = at
+        save(row, at=at)
+    return message
+
+
+def event(ticket: Ticket, text: str, *, by: Actor, at: datetime) -> Message:
+    """A step that the requester is told: who has the ticket, that it is solved. In the deed's transaction."""
+    return _write(ticket, Kind.EVENT, text=text, author=person(by), name=name_of(by), at=at)
+
+
+def save_draft(ticket: Ticket, *, text: str, by: User, at: datetime) -> None:
+    """Keep what an agent is writing; empty, nothing is kept."""
+    if text.strip():
+        Draft.objects.update_or_create(ticket=ticket, user=by, defaults={"text": text[:20_000], "saved_at": at})
+    else:
+        Draft.objects.filter(ticket=ticket, user=by).delete()
+
+
+def _answered(
+    row: Ticket,
+    *,
+    text: str,
+    by: Actor,
+    quoted: str = "",
+    html: str = "",
+    files: Sequence[tuple[str, Prepared]] = (),
+    at: datetime,
+) -> Message:
+    message = _write(
+        row,
+        Kind.ANSWER,
+        text=text,
+        quoted=quoted,
+        html=html,
+        author=person(by),
+        name=name_of(by),
+        by_mail=isinstance(by, str),
+        at=at,
+    )
+    _attach(row, message, files, at=at)
+    row.first_answered_at = row.first_answered_at or at
+    row.asked_at, row.held_minutes_asked = None, 0
+    if isinstance(by, User):
+        if row.assignee_id is None:
+            row.assignee = by
+            log(row, "suivie par", "", by, by=by, at=at, why="a répondu")
+        if row.assignee_id == by.pk:
+            row.acted_at = at
+    ticket_mails.tell_answer(row, message, at=at)
+    return message
+
+
+def _then(row: Ticket, then: str, *, by: Actor, at: datetime) -> None:
+    """Move on after an answer, and write the ticket."""
+    if then == Status.WAITING and row.status != Status.WAITING:
+        hold(row, by=by, at=at)
+    elif then == Status.OPEN and row.status != Status.OPEN:
+        resume(row, Status.OPEN, by=by, at=at)
+    elif then == Status.SOLVED:
+        from support.tickets.ending import solve_locked  # the two call each other
+
+        solve_locked(row, by=by, at=at)
+    save(row, at=at)
+
+
+def _write(
+    row: Ticket,
+    kind: str,
+    *,
+    text: str,
+    author: User | None,
+    name: str,
+    quoted: str = "",
+    html: str = "",
+    by_mail: bool = False,
+    at: datetime,
+) -> Message:
+    message = Message.objects.create(
+        ticket=row,
+        kind=kind,
+        author=author,
+        author_name=name[:160],
+        written_at=at,
+        text=text,
+        quoted=quoted,
+        html=html,
+        by_mail=by_mail,
+    )
+    index(row, text)
+    return message
+
+
+def _attach(row: Ticket, message: Message, files: Sequence[tuple[str, Prepared]], *, at: datetime) -> None:
+    personal = row.need in NEEDS and NEEDS[row.need].sensitive
+    for label, prepared in files:
+        attachments.attach(message, prepared, label=label, personal=personal, at=at)
+
+
+def _text(text: str) -> str:
+    clean = text.replace("\0", "").strip()
+    if not clean:
+        raise Refusal("Écrivez votre message.")
+    return clean

@@ -1,0 +1,156 @@
+"""What happens to tickets without anybody: warnings, escalations, releases, reminders, closings, erasures.
+
+`tick` may be called twice at once, or never for a while: each step locks its ticket, looks again, and acts once.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from bma_portal.clock import brussels_date, working_days_after
+from support import attachments, sla, ticket_mails
+from support.models import Attachment, Team, Ticket
+from support.tickets.assigning import release_locked
+from support.tickets.common import (
+    CLOSE_WORKING_DAYS,
+    PORTAL,
+    REMIND_WORKING_DAYS,
+    REOPEN_DAYS,
+    Status,
+    locked_rows,
+    targets_of,
+)
+from support.tickets.ending import close_locked
+
+log = logging.getLogger(__name__)
+PERSONAL_DAYS = 30  # a police report or a copy of a card, after the end of its ticket (as D14 for proofs)
+CHUNK = 200
+
+
+def tick(*, at: datetime) -> None:
+    """Everything that is due at that moment; one ticket that fails does not stop the others."""
+    warn(at=at)
+    escalate(at=at)
+    release_forgotten(at=at)
+    remind(at=at)
+    close_old(at=at)
+    attachments.scan_waiting(at=at)
+    destroy_personal(at=at)
+
+
+def _each(tickets: "QuerySet[Ticket]", deed: Callable[[Ticket], None]) -> int:
+    """Do it to each, in a transaction of its own, locked and as it is by then."""
+    done = 0
+    for pk in list(tickets.order_by("pk").values_list("pk", flat=True)[:CHUNK]):
+        try:
+            with transaction.atomic():
+                for row in locked_rows(tickets.filter(pk=pk)):
+                    deed(row)
+                    done += 1
+        except Exception as error:
+            log.exception("demande en échec", extra={"objet": "ticket", "id": pk, "code": type(error).__name__})
+    return done
+
+
+def warn(*, at: datetime) -> int:
+    """Tell once, for each target, that it comes near (F5): whoever follows the ticket, else the team's lead."""
+
+    def deed(row: Ticket) -> None:
+        row.alerts = [*row.alerts, f"warn:{row.due_for}"]
+        row.warn_at = None
+        row.save(update_fields=["alerts", "warn_at"])
+        ticket_mails.tell_alert(ticket_mails.DueSoon, row, at=at)
+
+    due = Ticket.objects.live().filter(warn_at__lte=at, due_at__gt=at)
+    return _each(due.exclude(_told("warn")), deed)
+
+
+def escalate(*, at: datetime) -> int:
+    """Tell the team's lead once, for each target, that it has passed; nothing in the public thread (F5)."""
+
+    def deed(row: Ticket) -> None:
+        row.alerts = [*row.alerts, f"late:{row.due_for}"]
+        row.late = True
+        row.save(update_fields=["alerts", "late"])
+        ticket_mails.tell_alert(ticket_mails.Overdue, row, at=at)
+
+    return _each(Ticket.objects.late(at).exclude(_told("late")), deed)
+
+
+def _told(what: str) -> Q:
+    kinds = ("first", "team", "next", "solve")
+    told = Q()
+    for kind in kinds:
+        told |= Q(due_for=kind, alerts__contains=[f"{what}:{kind}"])
+    return told
+
+
+def release_forgotten(*, at: datetime) -> int:
+    """A ticket that its person left aside for so many hours of opening is anybody's again (F2)."""
+    minutes = dict(Team.objects.values_list("code", "release_minutes"))
+
+    def deed(row: Ticket) -> None:
+        allowed = minutes.get(row.team, Team._meta.get_field("release_minutes").default)
+        hours = targets_of(row.team, at=at).hours
+        if row.acted_at and sla.between(row.acted_at, at, hours) >= allowed:
+            release_locked(row, by=PORTAL, why="laissée de côté", at=at)
+
+    shortest = min(minutes.values(), default=60)
+    forgotten = Ticket.objects.filter(
+        status=Status.OPEN, assignee__isnull=False, acted_at__lte=at - timedelta(minutes=shortest)
+    )
+    return _each(forgotten, deed)
+
+
+def remind(*, at: datetime) -> int:
+    """Twice, before a ticket that waits for its requester is closed (F21)."""
+    today = brussels_date(at)
+
+    def deed(row: Ticket) -> None:
+        since = brussels_date(row.held_since or at)
+        if today < working_days_after(since, REMIND_WORKING_DAYS[row.reminders]):
+            return
+        row.reminders += 1
+        row.reminded_at = at
+        row.save(update_fields=["reminders", "reminded_at"])
+        ticket_mails.tell_requester(ticket_mails.Reminder, row, at=at)
+
+    waiting = Ticket.objects.filter(status=Status.WAITING, reminders__lt=len(REMIND_WORKING_DAYS))
+    first, gap = REMIND_WORKING_DAYS[0], 1
+    return _each(
+        waiting.filter(held_since__lte=at - timedelta(days=first)).filter(
+            Q(reminded_at=None) | Q(reminded_at__lte=at - timedelta(days=gap))
+        ),
+        deed,
+    )
+
+
+def close_old(*, at: datetime) -> int:
+    """Close what its requester left without an answer after two reminders, and what was solved long enough ago."""
+    today = brussels_date(at)
+
+    def abandoned(row: Ticket) -> None:
+        if today >= working_days_after(brussels_date(row.held_since or at), CLOSE_WORKING_DAYS):
+            close_locked(row, why="sans réponse de votre part après deux rappels.", by=PORTAL, at=at)
+
+    def settled(row: Ticket) -> None:
+        close_locked(row, why="résolue.", by=PORTAL, tell=False, at=at)
+
+    left = Ticket.objects.filter(
+        status=Status.WAITING,
+        reminders=len(REMIND_WORKING_DAYS),
+        held_since__lte=at - timedelta(days=CLOSE_WORKING_DAYS),
+    )
+    solved = Ticket.objects.filter(status=Status.SOLVED, solved_at__lte=at - timedelta(days=REOPEN_DAYS))
+    return _each(left, abandoned) + _each(solved, settled)
+
+
+def destroy_personal(*, at: datetime) -> int:
+    """A document that identifies a person, thirty days after the end of its ticket, with its certificate."""
+    over = Attachment.objects.filter(
+        personal=True, destroyed_at=None, message__ticket__closed_at__lte=at - timedelta(days=PERSONAL_DAYS)
+    )
+    return attachments.destroy(over.defer("content"), why="trente jours après la fin de la demande", at=at)
