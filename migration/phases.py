@@ -3,7 +3,7 @@
 The same rule is written twice, for one mailbox and for a queryset; a test holds the two together.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -12,6 +12,7 @@ from django.db.models import Case, CharField, Exists, OuterRef, Q, QuerySet, Tex
 from accounts.models import Mailbox
 from bma_portal.clock import brussels_date
 from bma_portal.mail.models import OutgoingMail
+from bma_portal.prepared import Prepared
 from migration.models import Campaign, Mailing, Move
 
 
@@ -57,25 +58,35 @@ def facts_at(mailbox: Mailbox, at: datetime) -> Facts:
     return facts_of([mailbox], at)[mailbox.pk]
 
 
-def facts_of(mailboxes: Iterable[Mailbox], at: datetime) -> dict[int, Facts]:
-    """The facts of each, by its pk, in two statements however many they are."""
+def facts_of(mailboxes: Iterable[Mailbox], at: datetime, *, moves: Sequence[Move] | None = None) -> dict[int, Facts]:
+    """The facts of each, by its pk, in two statements however many they are; `moves`, if theirs are already read."""
     found = {mailbox.pk: Facts({}, None, {}, None) for mailbox in mailboxes}
-    rows = Mailing.objects.filter(move__mailbox__in=found).values_list(
-        "move__mailbox", "step", "due_at", "move__status", "mail__sent_at", "mail__bounced_at"
-    )
+    if moves is None:
+        moves = list(Move.objects.filter(mailbox__in=found).select_related("batch"))
+    if not moves:
+        return found  # and no mailing either
+    rows: Iterable[tuple] = _mailings_of_one(pk=next(iter(found))) if len(found) == 1 else _mailings(list(found))
     for pk, step, due_at, status, sent_at, bounced_at in rows:
         facts = found[pk]
         if status == Move.Status.PLANNED:
             facts.due[step] = due_at
         if sent_at and sent_at <= at and not (bounced_at and bounced_at <= at):
             facts.delivered[step] = min(sent_at, facts.delivered.get(step, sent_at))
-    moves = Move.objects.filter(mailbox__in=found).values_list("mailbox", "status", "migrated_at", "batch__night_on")
-    for pk, status, moment, night in moves:
-        facts = found[pk]
+    for move in sorted(moves, key=lambda move: (move.batch.campaign_id, move.batch.number, move.position)):
+        facts, moment = found[move.mailbox_id], move.migrated_at
         migrated_at = facts.migrated_at or (moment if moment and moment <= at else None)
-        night_on = facts.night_on or (night if status in {"planned", "migrated"} else None)
-        found[pk] = replace(facts, migrated_at=migrated_at, night_on=night_on)
+        night_on = facts.night_on or (move.batch.night_on if move.status in {"planned", "migrated"} else None)
+        found[move.mailbox_id] = replace(facts, migrated_at=migrated_at, night_on=night_on)
     return found
+
+
+def _mailings(mailboxes: Sequence[int]) -> QuerySet:
+    return Mailing.objects.filter(move__mailbox__in=mailboxes).values_list(
+        "move__mailbox", "step", "due_at", "move__status", "mail__sent_at", "mail__bounced_at"
+    )
+
+
+_mailings_of_one = Prepared(lambda pk: _mailings([pk]))
 
 
 def phase(facts: Facts) -> Phase:
@@ -124,4 +135,5 @@ def programme_at(campaign: Campaign, at: datetime) -> Programme:
     moves = Move.objects.filter(batch__campaign=campaign).exclude(status=Move.Status.CANCELLED)
     waiting = moves.filter(Q(migrated_at=None) | Q(migrated_at__gt=at))
     still_waiting = waiting.exclude(Exists(Move.objects.migrated(at).filter(mailbox=OuterRef("mailbox"))))
-    return Programme.OVER if moves.exists() and not still_waiting.exists() else Programme.RUNNING
+    over = Campaign.objects.filter(Exists(moves), ~Exists(still_waiting), pk=campaign.pk)
+    return Programme.OVER if over.exists() else Programme.RUNNING

@@ -1,13 +1,16 @@
 """Whom to turn to today: how each team is reached, and which one answers for a mailbox (S1 §3, §6, §7).
 
-The full routing of questions comes with tickets; here is the one team that a mailbox's own page names.
+`support/routing.py` routes a question; here is the one team that a mailbox's own page names before any is asked. A
+test holds the two together.
 """
 
+import copy
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from accounts.contacts import opening_of
 from accounts.models import Contact
+from bma_portal import kept
 from bma_portal.clock import brussels_date
 from support.status import MailboxStatus, Progress, Where
 
@@ -25,7 +28,11 @@ def contacts_on(at: datetime) -> dict[str, Contact | None]:
 
     A team that cannot be reached that day has None. Those whose hours are known say whether they are open.
     """
-    valid = Contact.objects.valid_on(brussels_date(at))
+    day, rows = brussels_date(at), kept.rows(Contact)
+    if rows is None:
+        valid = list(Contact.objects.valid_on(day))
+    else:
+        valid = [copy.copy(row) for row in rows if row.valid_on(day)]
     known = {contact.team: contact for contact in sorted(valid, key=lambda c: c.valid_from or date.min)}
     for contact in known.values():
         contact.opening = opening_of(contact, at)

@@ -10,13 +10,14 @@ from enum import StrEnum
 
 from accounts.addresses import EC
 from accounts.mode import perimeter_of
-from accounts.models import Contact, Mailbox, ModePeriod, Organisation
+from accounts.models import Mailbox, ModePeriod, Organisation
 from bma_portal.clock import brussels_date
 from bma_portal.templatetags.french import jour, sans_semaine
 from migration.models import Mailing
-from migration.phases import Phase, Programme
+from migration.phases import Phase
 from support.lookup import heir, is_gone
-from support.status import MailboxStatus, Progress, programme_on, status_of
+from support.routing import Route, facts_from, route
+from support.status import MailboxStatus, Progress, status_of
 
 
 class Kind(StrEnum):
@@ -99,21 +100,9 @@ def _not_issued(status: MailboxStatus) -> Door:
     return Door(Kind.NOT_ISSUED, sentence, "FAQ d’octobre 2024, §5 (S1)", expected_on=told)
 
 
-@dataclass(frozen=True)
-class OldDoor:
-    """Who gives a new password for the old interface; `team` is None once it is closed for good."""
+def old_door_for(status: MailboxStatus, *, at: datetime) -> Route:
+    """Who gives a new password for the old interface: the first row of the routing matrix.
 
-    team: Contact.Team | None
-    source: str
-
-
-def old_door_for(status: MailboxStatus, *, at: datetime) -> OldDoor:
-    """The first row of the routing matrix. Enseignement.be is never named once mail 2 or mail 4 was delivered (K5)."""
-    if status.old_server_closed:
-        return OldDoor(None, "Circulaire du 01/09/2025, §3 (S3)")
-    closing_sent = any(s.number == Mailing.Step.CLOSING and s.progress == Progress.DONE for s in status.stages)
-    if not (status.has_new_password or closing_sent):
-        return OldDoor(Contact.Team.ENSEIGNEMENT_BE, "Guide Outlook, §7 (S0) ; FAQ d’octobre 2024, §3 et §7 (S1)")
-    if status.phase == Phase.MIGRATED and programme_on(at) != Programme.RUNNING:
-        return OldDoor(Contact.Team.ETNIC, "FAQ d’octobre 2024, §3 (S1)")
-    return OldDoor(Contact.Team.SGNE, "FAQ d’octobre 2024, §7 (S1)")
+    Its `team` is None once the old server is closed for good.
+    """
+    return route("ancien-mot-de-passe", facts_from(status, at=at), {}, at=at)

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+from django.db.models import Q, QuerySet
+
 from accounts.addresses import PO
 from accounts.models import Mailbox, Organisation
 from bma_portal.clock import brussels_date
+from bma_portal.prepared import Prepared
 from migration.campaigns import default_campaign
 from migration.models import Batch, Campaign, Mailing, Move
 from migration.phases import SENTENCES, Facts, Phase, Programme, facts_of, phase, programme_at
@@ -54,6 +57,7 @@ class Plan:
     campaign: Campaign
     batch: Batch | None = None
     failed: bool = False  # the last night did not succeed and no other is planned
+    batch_id: int | None = None  # of the latest move that was not cancelled, a draft's too
 
     @property
     def suspended(self) -> bool:
@@ -76,6 +80,7 @@ class MailboxStatus:
     window_over: bool
     old_server_closed: bool
     closes_on: date | None  # when the unit itself closes, if that is known and still ahead
+    batch_id: int | None = None  # the batch that holds the mailbox, or held it, whether it may be told or not
 
     @property
     def next_stage(self) -> Stage | None:
@@ -95,9 +100,18 @@ def status_of(mailbox: Mailbox, at: datetime) -> MailboxStatus:
     return statuses_of([mailbox], at)[mailbox.pk]
 
 
+def _moves(which: Q) -> QuerySet[Move]:
+    return Move.objects.filter(which).select_related("batch__campaign").order_by("-pk")
+
+
+_moves_of_one = Prepared(lambda pk: _moves(Q(mailbox=pk)))
+
+
 def statuses_of(mailboxes: Sequence[Mailbox], at: datetime) -> dict[int, MailboxStatus]:
     """The same for several, by pk, in a fixed number of statements."""
-    facts, plans = facts_of(mailboxes, at), _plans(mailboxes)
+    keys = {mailbox.pk for mailbox in mailboxes}
+    moves = _moves_of_one(pk=mailboxes[0].pk) if len(keys) == 1 else list(_moves(Q(mailbox__in=keys)))
+    facts, plans = facts_of(mailboxes, at, moves=moves), _plans(keys, moves)
     return {mailbox.pk: _status(mailbox, facts[mailbox.pk], plans[mailbox.pk], at) for mailbox in mailboxes}
 
 
@@ -127,12 +141,13 @@ def _status(mailbox: Mailbox, facts: Facts, plan: Plan, at: datetime) -> Mailbox
         window_over=today > window[1],
         old_server_closed=today >= plan.campaign.old_server_closes_on,
         closes_on=_closes_on(mailbox.organisation, today),
+        batch_id=plan.batch_id,
     )
 
 
-def _plans(mailboxes: Sequence[Mailbox]) -> dict[int, Plan]:
-    moves: dict[int, list[Move]] = {mailbox.pk: [] for mailbox in mailboxes}
-    for move in Move.objects.filter(mailbox__in=moves).select_related("batch__campaign").order_by("-pk"):
+def _plans(mailboxes: set[int], latest_first: Sequence[Move]) -> dict[int, Plan]:
+    moves: dict[int, list[Move]] = {pk: [] for pk in mailboxes}
+    for move in latest_first:
         moves[move.mailbox_id].append(move)
     campaign = None if all(moves.values()) else default_campaign()
     return {pk: _plan(of_mailbox, campaign) for pk, of_mailbox in moves.items()}
@@ -141,11 +156,13 @@ def _plans(mailboxes: Sequence[Mailbox]) -> dict[int, Plan]:
 def _plan(moves: list[Move], campaign: Campaign | None) -> Plan:
     """From its moves, the latest first; a mailbox that has none is told the dates of the campaign."""
     told = {Batch.Status.APPROVED, Batch.Status.PAUSED, Batch.Status.FINISHED}
+    batch_id = next((move.batch_id for move in moves if move.status != Move.Status.CANCELLED), None)
     for move in moves:
         if move.status in {Move.Status.PLANNED, Move.Status.MIGRATED} and move.batch.status in told:
-            return Plan(move.batch.campaign, move.batch)
+            return Plan(move.batch.campaign, move.batch, batch_id=batch_id)
     failed = any(move.status == Move.Status.FAILED for move in moves)
-    return Plan(moves[0].batch.campaign if moves else campaign or default_campaign(), failed=failed)
+    of_moves = moves[0].batch.campaign if moves else campaign or default_campaign()
+    return Plan(of_moves, failed=failed, batch_id=batch_id)
 
 
 def _where(now: Phase, plan: Plan, at: datetime) -> Where:
