@@ -15,7 +15,11 @@ from django.template.loader import render_to_string
 
 from bma_portal import clock
 
-CONTACT = {"email": "support@etnic.be", "phone": "+32 2 800 10 10"}  # S0 §7: said even when the database is away
+CONTACT = {  # S0 §7: said even when the database is away
+    "email": "support@etnic.be",
+    "phone": "+32 2 800 10 10",
+    "hours": "Du lundi au vendredi de 8 h à 17 h, sauf les jours fériés",
+}
 
 
 def _page(request: HttpRequest, status: int, template: str, **context: Any) -> HttpResponse:

@@ -25,8 +25,18 @@ def home(client):
 def test_it_says_what_a_bma_is_and_has_one_way_to_ask_for_ones_own(home):
     page = home()
     assert "La boîte mail administrative (BMA) est la seule adresse" in page.text
-    assert page.html.count("<form") == 1
-    assert 'action="/ma-boite/etat/"' in page.html
+    assert page.html.count("<form") == 2
+    assert page.html.count('action="/ma-boite/etat/"') == 1
+
+
+@pytest.mark.parametrize("day", [date(2024, 11, 15), date(2026, 6, 1)])
+def test_whoever_has_a_problem_begins_with_the_assistant_or_with_their_own_words(home, it_is, client, day):
+    it_is(day)
+    page = home()
+    assert "Vous avez un problème ?" in page.text
+    assert "/assistant/" in page.links
+    assert page.html.count('action="/aide/"') == 1
+    assert client.get("/aide/", {"q": "mot de passe perdu"}).status_code == 200
 
 
 @pytest.mark.parametrize("day", [date(2024, 9, 1), date(2024, 11, 15), date(2025, 4, 24)])

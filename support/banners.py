@@ -1,0 +1,23 @@
+"""Which banners a person sees on a page (G11): one statement a request, none where no page is made."""
+
+from datetime import datetime
+from typing import Any
+
+from support.models.banners import Banner
+
+_ORDER = [kind.value for kind in Banner.Kind]
+
+
+def banners_for(user: Any, at: datetime) -> list[Banner]:
+    """Those of that moment, the gravest first. Whose session it is matters only if one of them is not for everyone."""
+    found = sorted(Banner.objects.shown(at), key=lambda banner: (_ORDER.index(banner.kind), banner.starts_at))
+    return [banner for banner in found if banner.audience in _audiences(banner, user)]
+
+
+def _audiences(banner: Banner, user: Any) -> set[str]:
+    audiences = {Banner.Audience.EVERYONE.value}
+    if banner.audience not in audiences and user is not None and user.is_authenticated:
+        audiences.add(Banner.Audience.SIGNED_IN.value)
+        if user.is_staff:
+            audiences.add(Banner.Audience.STAFF.value)
+    return audiences

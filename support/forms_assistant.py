@@ -1,0 +1,74 @@
+"""What the assistant asks by typing, besides the mailbox: the day of a delivery."""
+
+import re
+from datetime import date
+from typing import Any
+
+from crispy_forms.helper import FormHelper
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.dates import MONTHS
+
+from accounts.words import fold
+
+_EXPECTED = "Écrivez le jour, le mois et l’année, par exemple 12/05/2023."
+_NUMBERS = re.compile(r"([0-9]{1,2}) ?[/.\- ] ?([0-9]{1,2}) ?[/.\- ] ?([0-9]{4}|[0-9]{2})", re.ASCII)
+_ISO = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})", re.ASCII)
+_WORDS = re.compile(r"([0-9]{1,2})(?:er)? ([a-z]+) ([0-9]{4})", re.ASCII)
+_OLDEST = 1990  # nothing was delivered before: the year is a slip
+
+
+class DeliveryForm(forms.Form):
+    """The day on which a computer was delivered, written as people write a date."""
+
+    use_required_attribute = False
+
+    livraison = forms.CharField(
+        label="Date de livraison",
+        help_text="Par exemple 12/05/2023, ou 12 mai 2023.",
+        error_messages={"required": f"Indiquez la date de livraison. {_EXPECTED}"},
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.today = today
+
+    @property
+    def helper(self) -> FormHelper:
+        helper = FormHelper()
+        helper.form_tag = False
+        helper.disable_csrf = True  # a GET form: nothing to forge
+        return helper
+
+    def clean_livraison(self) -> date:
+        day = read_day(self.cleaned_data["livraison"])
+        if day > self.today:
+            raise ValidationError("Cette date est à venir : indiquez le jour où le matériel a été livré.")
+        return day
+
+
+def read_day(text: str) -> date:
+    """« 12/05/2023 », « 12.5.23 », « 2023-05-12 », « 12 mai 2023 », « 1er août 2023 »."""
+    text = " ".join(text.split())
+    if match := _ISO.fullmatch(text):
+        year, month, day = (int(part) for part in match.groups())
+    elif match := _NUMBERS.fullmatch(text):
+        day, month, year = (int(part) for part in match.groups())
+        year += 2000 if year < 100 else 0
+    elif (match := _WORDS.fullmatch(fold(text))) and match[2] in (months := _months()):
+        day, month, year = int(match[1]), months[match[2]], int(match[3])
+    else:
+        raise ValidationError(f"Cette date ne se lit pas. {_EXPECTED}")
+    try:
+        found = date(year, month, day)
+    except ValueError:
+        raise ValidationError(f"Ce jour n’existe pas. {_EXPECTED}") from None
+    if found.year < _OLDEST:
+        raise ValidationError("Vérifiez l’année.")
+    return found
+
+
+def _months() -> dict[str, int]:
+    """Their names, read when asked: when this module is read, Django may not speak French yet."""
+    return {fold(str(name)): number for number, name in MONTHS.items()}
