@@ -8,9 +8,9 @@ from bma_portal.mail import outbox
 from bma_portal.mail.models import Sender
 
 
-def ring(sender: str) -> None:
-    """After the commit, tell the workers that this sender has mail."""
-    bells.ring(drain, sender, times=settings.MAIL_WORKERS)
+def ring(sender: str, *, mails: int = 0) -> None:
+    """After the commit, tell the workers that this sender has mail: each of them, or no more than there are mails."""
+    bells.ring(drain, sender, times=min(mails or settings.MAIL_WORKERS, settings.MAIL_WORKERS))
 
 
 @shared_task(name="mail.drain")

@@ -105,6 +105,18 @@ class StandIn:
         """Replace the rules, or with nothing given, see how often each fired."""
         return self._ask("GET", "faults") if rules is None else self._ask("POST", "faults", rules)
 
+    def arrive(self, address: str, mime: bytes, *, size: int | None = None) -> str:
+        """A mail from outside lies in a sender's inbox. Returns its item's id."""
+        response = self.session.post(
+            f"{self.url}/_demo/inboxes/{quote(address)}",
+            params={} if size is None else {"size": size},
+            data=mime,
+            timeout=(5, 60),
+        )
+        if response.status_code >= 400:
+            raise ValueError(response.json().get("message", response.status_code))
+        return response.json()["id"]
+
     def latency(self, ms: float) -> None:
         self._ask("POST", "latency", {"ms": ms})
 

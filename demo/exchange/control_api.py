@@ -9,6 +9,7 @@
     POST /_demo/latency {"ms": 50}           every EWS answer waits
     PUT  /_demo/directory/ADDRESS {"password": …}           204
     POST /_demo/directory/ADDRESS/verify {"password": …}    200 or 401
+    POST /_demo/inboxes/ADDRESS?size=  a raw MIME arrives in a sender's inbox: 201 {"id": …}; its weight if not its own
     POST /_demo/moves {"addresses": […], "at": ISO}         a date to come is an announcement
     POST /_demo/clock {"at": ISO | null}     the business time mails are received at; null: real time
 
@@ -26,6 +27,7 @@ from demo.exchange.ews import Endpoint
 from demo.exchange.faults import BadRule
 from demo.exchange.http import JSON, Reply, Request
 from demo.exchange.mime import as_text
+from demo.exchange.replies import arrive
 from demo.exchange.store import HOLDER, Store
 
 
@@ -93,6 +95,8 @@ class ControlApi:
             case "POST", ["directory", address, "verify"]:
                 right = self.store.verify(holder(address), password(read(request)))
                 return answer_json({"ok": right}, HTTPStatus.OK if right else HTTPStatus.UNAUTHORIZED)
+            case "POST", ["inboxes", address]:
+                return self._arrive(address.strip().lower(), request)
             case "POST", ["moves"]:
                 return self._moves(read(request))
             case "POST", ["clock"]:
@@ -133,6 +137,16 @@ class ControlApi:
         return answer_json(
             {"address": address, "moved_at": moved_at.isoformat() if moved_at else None, "mails": mails}
         )
+
+    def _arrive(self, address: str, request: Request) -> Reply:
+        if address not in self.endpoint.rights.senders:
+            raise Refused(HTTPStatus.NOT_FOUND, f"boîte inconnue : {address}", "unknown")
+        try:
+            size = int(request.arguments().get("size", len(request.body)))
+        except ValueError as error:
+            raise Refused(HTTPStatus.BAD_REQUEST, "« size » est un nombre") from error
+        place = arrive(self.store, address, request.body, size=size)
+        return answer_json({"id": place.ews_id}, HTTPStatus.CREATED)
 
     def _latency(self, data: dict) -> Reply:
         ms = data.get("ms")

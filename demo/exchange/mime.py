@@ -41,7 +41,16 @@ PARSED_ONCE = ParsedOnce()
 def read_mime(mail: Mail, encoded: str) -> None:
     """Fill a mail from base64 MIME; the structured fields read afterwards override what is found here."""
     try:
-        mail.mime = base64.b64decode(encoded, validate=False)
+        data = base64.b64decode(encoded, validate=False)
+    except (binascii.Error, ValueError) as error:
+        raise EwsError("ErrorMimeContentInvalid", "The MIME content is not valid.") from error
+    read_mime_bytes(mail, data)
+
+
+def read_mime_bytes(mail: Mail, data: bytes) -> None:
+    """The same from the bytes themselves."""
+    mail.mime = data
+    try:
         message = message_from_bytes(mail.mime, policy=PARSED_ONCE)
         mail.subject = str(message.get("Subject", "")).strip()  # a folded one begins with a space
         mail.message_id = str(message.get("Message-ID", "")).strip()

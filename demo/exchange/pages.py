@@ -174,8 +174,8 @@ def mailbox(face: Face, address: str, places: list[Place], moved_at: datetime | 
     return layout("Boîte de réception", notice + content, face=face, address=address)
 
 
-def message(face: Face, address: str, place: Place, mail: Mail, text: str | None) -> str:
-    """One mail; `text` is its plain text, or None to show the HTML in its sealed frame."""
+def message(face: Face, address: str, place: Place, mail: Mail, text: str | None, form: str = "") -> str:
+    """One mail; `text` is its plain text, or None to show the HTML in its sealed frame; `form` stands under it."""
     base = f"/{face.slug}/courriel/{place.seq}"
     author = sender_of(mail)
     rows = [("De", f"{author} <{mail.sent_by}>" if author != mail.sent_by else author)]
@@ -204,9 +204,23 @@ def message(face: Face, address: str, place: Place, mail: Mail, text: str | None
     return layout(
         mail.subject or "(sans objet)",
         f'<p><a href="/{face.slug}/">Retour à la boîte de réception</a></p><dl class="facts">{facts}</dl>'
-        f"{body}{switch}",
+        f"{body}{switch}{form}",
         face=face,
         address=address,
+    )
+
+
+def answer_form(face: Face, place: Place, *, problem: str = "", sent: bool = False) -> str:
+    """To write back to one of the two teams, as the demonstration's director."""
+    said = '<div class="notice" role="status"><p>Votre réponse est partie.</p></div>' if sent else ""
+    alert = f'<div class="alert" role="alert"><p>{escape(problem)}</p></div>' if problem else ""
+    invalid = ' aria-invalid="true"' if problem else ""
+    return (
+        f'{said}<h2 id="repondre">Répondre</h2>{alert}'
+        f'<form method="post" action="/{face.slug}/courriel/{place.seq}/repondre">'
+        '<p><label for="texte">Votre réponse</label>'
+        f'<textarea id="texte" name="texte" rows="6" required{invalid}></textarea></p>'
+        '<p><button type="submit">Envoyer la réponse</button></p></form>'
     )
 
 

@@ -23,7 +23,7 @@ class Site:
         self.store = store
         self.endpoint = Endpoint(store, rights, Faults())
         self.control = ControlApi(store, self.endpoint)
-        self.webmail = Webmail(store)
+        self.webmail = Webmail(store, rights)
 
     def handle(self, request: Request) -> Reply:
         try:

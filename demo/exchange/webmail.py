@@ -12,8 +12,11 @@ from urllib.parse import quote
 
 from demo.exchange import pages
 from demo.exchange.http import HTML, Reply, Request
+from demo.exchange.messages import Mail
 from demo.exchange.mime import as_text
 from demo.exchange.pages import FACES, OLD_PASSWORD, Face
+from demo.exchange.replies import answer
+from demo.exchange.rights import Rights
 from demo.exchange.store import HOLDER, Place, Store
 
 STYLE = Path(__file__).with_name("style.css").read_bytes()
@@ -61,8 +64,9 @@ def full_address(text: str) -> str:
 
 
 class Webmail:
-    def __init__(self, store: Store):
+    def __init__(self, store: Store, rights: Rights):
         self.store = store
+        self.rights = rights
         self.sessions: dict[tuple[str, str], str] = {}  # (face, token): address
 
     def answer(self, request: Request) -> Reply:
@@ -82,6 +86,8 @@ class Webmail:
                 return self._sign_in(FACES[slug], request) if request.method == "POST" else redirect(f"/{slug}/")
             case [slug, "deconnexion"] if slug in FACES:
                 return self._sign_out(FACES[slug], request) if request.method == "POST" else redirect(f"/{slug}/")
+            case [slug, "courriel", number, "repondre"] if slug in FACES and number.isdecimal() and not reading:
+                return self._answer(FACES[slug], request, int(number))
             case [slug, "courriel", number, *rest] if slug in FACES and reading and number.isdecimal():
                 return self._message(FACES[slug], request, int(number), rest)
         return page(pages.lost(), HTTPStatus.NOT_FOUND)
@@ -142,18 +148,43 @@ class Webmail:
     def _places(self, face: Face, address: str) -> list[Place]:
         return self.store.received(address, old_only=face.old)
 
+    def _place(self, face: Face, address: str, number: int) -> Place | None:
+        return next((place for place in self._places(face, address) if place.seq == number), None)
+
+    def _answerable(self, mail: Mail) -> bool:
+        """Whether whoever signed it has a mailbox here."""
+        return (mail.author.email if mail.author else mail.sent_by).lower() in self.rights.senders
+
+    def _answer(self, face: Face, request: Request, number: int) -> Reply:
+        address = self._signed_in(face, request)
+        if address is None:
+            return redirect(f"/{face.slug}/")
+        place = self._place(face, address, number)
+        if place is None or not self._answerable(place.mail):
+            return page(pages.lost(), HTTPStatus.NOT_FOUND)
+        text = request.form().get("texte", "")
+        mail = self.store.filled(place.mail)
+        if not text.strip():
+            form = pages.answer_form(face, place, problem="Écrivez votre réponse.")
+            plain = as_text(mail) if mail.body_type != "HTML" else None
+            return page(pages.message(face, address, place, mail, plain, form), HTTPStatus.UNPROCESSABLE_ENTITY)
+        answer(self.store, address, mail, text)
+        return redirect(f"/{face.slug}/courriel/{number}?envoye=1")
+
     def _message(self, face: Face, request: Request, number: int, rest: list[str]) -> Reply:
         address = self._signed_in(face, request)
         if address is None:
             return redirect(f"/{face.slug}/")
-        place = next((place for place in self._places(face, address) if place.seq == number), None)
+        place = self._place(face, address, number)
         if place is None:
             return page(pages.lost(), HTTPStatus.NOT_FOUND)
         mail = self.store.filled(place.mail)
         match rest:
             case []:
-                plain = mail.body_type != "HTML" or "texte" in request.arguments()
-                return page(pages.message(face, address, place, mail, as_text(mail) if plain else None))
+                arguments = request.arguments()
+                plain = mail.body_type != "HTML" or "texte" in arguments
+                form = pages.answer_form(face, place, sent="envoye" in arguments) if self._answerable(mail) else ""
+                return page(pages.message(face, address, place, mail, as_text(mail) if plain else None, form))
             case ["corps"] if mail.body_type == "HTML":
                 return Reply(HTTPStatus.OK, pages.sealed_body(mail).encode(), HTML, SEALED)
             case ["piece", rank] if rank.isdecimal() and int(rank) < len(mail.attachments):

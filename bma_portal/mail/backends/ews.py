@@ -1,4 +1,4 @@
-"""The door to Exchange; with `evidence.py`, the only code that imports exchangelib.
+"""The door to Exchange; with `evidence.py` and `ews_inbox.py`, the only code that imports exchangelib.
 
 Drafts are made in chunks, then sent one by one by their id, which Exchange accepts once. exchangelib never retries
 here; one process holds one session; an account is made in the process that uses it.
@@ -16,7 +16,7 @@ from django.core.mail import EmailMultiAlternatives
 from exchangelib import BASIC, DELEGATE, IMPERSONATION, NTLM, Account, Configuration, Credentials, EWSTimeZone, Message
 from exchangelib.errors import ErrorItemNotFound, EWSError, TransportError
 from exchangelib.extended_properties import ExtendedProperty
-from exchangelib.folders import Drafts, Root, SentItems
+from exchangelib.folders import Drafts, Inbox, Root, SentItems
 from exchangelib.items import SAVE_ONLY, SEND_TO_NONE
 from exchangelib.properties import DistinguishedFolderId, Mailbox
 from exchangelib.protocol import BaseProtocol, FailFast, close_connections
@@ -112,7 +112,7 @@ def account(sender: str) -> Account:
     return _accounts[key]
 
 
-def folder(owner: Account, kind: type[Drafts] | type[SentItems]) -> Any:
+def folder(owner: Account, kind: type[Drafts] | type[SentItems] | type[Inbox]) -> Any:
     """A distinguished folder without asking the server for it; its id is given at once (exchange.md §2)."""
     box = Mailbox(email_address=owner.primary_smtp_address)
     identity = DistinguishedFolderId(id=kind.DISTINGUISHED_FOLDER_ID, mailbox=box)
@@ -140,6 +140,15 @@ def mime(letter: Letter) -> bytes:
     for name, content, mimetype in letter.attachments:
         message.attach(name, content, mimetype)
     return message.message().as_bytes(linesep="\r\n")
+
+
+def guarded(call: Callable[[], list[Any]]) -> list[Any] | Outcome:
+    """Run one request; a fault of the whole request, or of one item, comes back classified."""
+    try:
+        answers = call()
+    except (EWSError, TransportError, requests.RequestException, OSError, *UNREADABLE) as error:
+        return classify(error)
+    return [classify(answer) if isinstance(answer, Exception) else answer for answer in answers]
 
 
 def forbidden(letter: Letter) -> Outcome | None:
@@ -240,7 +249,7 @@ class ExchangeTransport:
             ids = [(mail.ews_id, mail.ews_changekey) for mail in mails]
             return list(owner.fetch(ids=ids, only_fields=["is_draft", "is_submitted"]))
 
-        answers = self._guard(ask)
+        answers = guarded(ask)
         if isinstance(answers, Outcome):
             return {mail.pk: answers for mail in mails}
         found: dict[int, RemoteId | Gone | Outcome | None] = {}
@@ -260,7 +269,7 @@ class ExchangeTransport:
         def ask() -> list[Any]:
             return list(box.filter(bma_key__in=list(keys)).only("id", "changekey", "bma_key"))
 
-        answers = self._guard(ask)
+        answers = guarded(ask)
         if isinstance(answers, Outcome):
             return answers
         return {str(item.bma_key): (item.id, item.changekey) for item in answers if not isinstance(item, Outcome)}
@@ -268,7 +277,7 @@ class ExchangeTransport:
     def stray_drafts(self, sender: str) -> dict[str, RemoteId]:
         box = folder(account(sender), Drafts)
         wanted = box.filter(bma_key__exists=True).only("id", "changekey", "bma_key", "is_submitted")
-        answers = self._guard(lambda: list(wanted[:200]))
+        answers = guarded(lambda: list(wanted[:200]))
         if isinstance(answers, Outcome):
             return {}
         drafts = [item for item in answers if not isinstance(item, Outcome) and not item.is_submitted]
@@ -286,12 +295,4 @@ class ExchangeTransport:
         )
 
     def _call(self, sender: str, service: type, **arguments: Any) -> list[Any] | Outcome:
-        return self._guard(lambda: list(service(account=account(sender)).call(**arguments)))
-
-    def _guard(self, call: Callable[[], list[Any]]) -> list[Any] | Outcome:
-        """Run one request; a fault of the whole request, or of one item, comes back classified."""
-        try:
-            answers = call()
-        except (EWSError, TransportError, requests.RequestException, OSError, *UNREADABLE) as error:
-            return classify(error)
-        return [classify(answer) if isinstance(answer, Exception) else answer for answer in answers]
+        return guarded(lambda: list(service(account=account(sender)).call(**arguments)))

@@ -1,0 +1,142 @@
+"""To which ticket a mail belongs, and who writes: by its headers, the reference in its subject, else its author.
+
+What a mail says of its author proves nothing. Answering a mail of ours, whose Message-ID nobody guesses, shows that
+one received it; a reference alone shows nothing, and counts only for an address that has to do with the ticket.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from django.db.models import Q
+
+from accounts.contacts import contact_of
+from accounts.models import Contact, Mailbox
+from bma_portal.mail.models import OutgoingMail
+from support import ticket_mails
+from support.incoming.parsing import Incoming
+from support.incoming.reports import keys_in
+from support.models import IncomingMail, Team, Ticket
+from support.models.resets import REFERENCE_SIGNS
+from support.tickets import by_reference
+
+_REFERENCE = re.compile(rf"\[\s?D-([{REFERENCE_SIGNS}]{{4}})-([{REFERENCE_SIGNS}]{{4}})\s?\]", re.IGNORECASE)
+
+
+class Who(StrEnum):
+    REQUESTER = "requester"
+    MAILBOX = "mailbox"
+    COPY = "copy"  # kept informed: their own ticket was joined to this one
+    TEAM = "team"  # one that works by mail
+    STRANGER = "stranger"
+
+
+class How(StrEnum):
+    HEADER = "header"
+    REFERENCE = "reference"
+    AUTHOR = "author"
+
+
+@dataclass(frozen=True)
+class Thread:
+    ticket: Ticket
+    how: How
+    who: Who
+    team: str = ""  # of a team that works by mail
+
+
+def teams_by_address(*, at: datetime) -> dict[str, str]:
+    """The teams that work by mail, by the address at which they are reached that day."""
+    found = {}
+    for code in Team.objects.filter(by_mail=True).values_list("pk", flat=True):
+        try:
+            found[contact_of(code, at).email.lower()] = code
+        except Contact.DoesNotExist:
+            continue
+    return found
+
+
+def thread_of(mail: Incoming, *, at: datetime) -> Thread | None:
+    """The ticket it belongs to; None if it belongs to none."""
+    teams = teams_by_address(at=at)
+    answered = _by_headers(mail)
+    if answered is not None:
+        ticket, ours = answered
+        who, team = _who(mail.from_address, ticket, teams | _colleagues(mail.from_address, ours, teams))
+        return Thread(ticket, How.HEADER, who, team)
+    named = _by_reference(mail.subject)
+    if named is not None:
+        who, team = _who(mail.from_address, named, teams)
+        return Thread(named, How.REFERENCE, who, team)
+    alone = _by_author(mail.from_address)
+    if alone is not None:
+        who, team = _who(mail.from_address, alone, {})
+        return Thread(alone, How.AUTHOR, who, team)
+    return None
+
+
+def _colleagues(address: str, ours: OutgoingMail | None, teams: dict[str, str]) -> dict[str, str]:
+    """A technician answers from an address of their own: what was sent to the team was read there."""
+    domain = address.rpartition("@")[2]
+    for recipient in ours.to if ours is not None else ():
+        if recipient.lower() in teams and recipient.lower().rpartition("@")[2] == domain:
+            return {address: teams[recipient.lower()]}
+    return {}
+
+
+def _by_headers(mail: Incoming) -> tuple[Ticket, OutgoingMail | None] | None:
+    """The nearest of what it answers that we know: a mail of ours (given too), or one that we received."""
+    for answered in mail.answers:
+        ours = None
+        if keys := keys_in(answered):
+            ours = OutgoingMail.objects.filter(uuid=keys[0]).defer("text", "html").first()
+            ticket = ticket_mails.ticket_of(ours) if ours else None
+        else:
+            theirs = IncomingMail.objects.filter(internet_id=answered[:250], ticket__isnull=False)
+            last = theirs.exclude(verdict__in=IncomingMail.FOR_A_PERSON).order_by("-pk").first()
+            ticket = last.ticket if last else None
+        if ticket is not None:
+            return ticket.merged_into or ticket, ours
+    return None
+
+
+def _by_reference(subject: str) -> Ticket | None:
+    found = [by_reference("".join(signs)) for signs in _REFERENCE.findall(subject)[-3:]]
+    known = {ticket.pk: ticket for ticket in found if ticket is not None}
+    return next(iter(known.values())) if len(known) == 1 else None  # of two different ones, none
+
+
+def _by_author(address: str) -> Ticket | None:
+    """Their one live ticket: of several, which one cannot be told."""
+    if not address:
+        return None
+    mine = Ticket.objects.live().filter(Q(email__iexact=address) | Q(mailbox__address=address), revoked_at=None)
+    found = list(mine.select_related("mailbox").defer("search")[:2])
+    return found[0] if len(found) == 1 else None
+
+
+def _who(address: str, ticket: Ticket, teams: dict[str, str]) -> tuple[Who, str]:
+    if not address:
+        return Who.STRANGER, ""
+    if address == ticket.mailbox.address:
+        return Who.MAILBOX, ""
+    if address == ticket.email.lower() and not ticket.revoked_at:
+        return Who.REQUESTER, ""
+    if address in {copy.lower() for copy in ticket.copies} and not ticket.revoked_at:
+        return Who.COPY, ""
+    if address in teams:
+        return Who.TEAM, teams[address]
+    return Who.STRANGER, ""
+
+
+def mailbox_of(address: str) -> Mailbox | None:
+    """The mailbox that a new mail is about: the one it comes from, or the only one that its author wrote about."""
+    if not address:
+        return None
+    boxes = Mailbox.objects.select_related("organisation")
+    if own := boxes.filter(address=address).first():
+        return own
+    asked = Ticket.objects.filter(email__iexact=address, revoked_at=None, erased_at=None)
+    known = list(asked.order_by("mailbox").values_list("mailbox", flat=True).distinct()[:2])
+    return boxes.get(pk=known[0]) if len(known) == 1 else None
