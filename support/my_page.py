@@ -6,16 +6,19 @@ Read in a fixed number of statements: the representative of a PO may have sixty.
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from django.db.models import Q
+
 from accounts.models import Contact, Gia, GrantRequest, Holder, Mailbox, Organisation, ResetGrant, User
 from accounts.models.mode import Dated
 from bma_portal.clock import brussels_date
 from support.contacts import Turn, contact_for, contacts_on
 from support.lookup import is_gone
-from support.models import PasswordReset
+from support.models import PasswordReset, Ticket
 from support.received import Received, received_by
 from support.status import MailboxStatus, statuses_of
 
 URGENT_DAYS = 15  # the first of the three warnings that Cerbère sends (S0 §6.1)
+TICKETS_SHOWN = 20
 FOLDED_FROM = 4  # from that many mailboxes on, each one is folded under its sentence
 Status = PasswordReset.Status
 PROGRESS = {
@@ -77,6 +80,7 @@ class MyPage:
     expiry: Expiry | None
     asked: list[GrantRequest]  # permissions that wait for a GIA's answer
     contacts: dict[str, Contact | None]
+    tickets: list[Ticket] = field(default_factory=list)  # their own, and those of the mailboxes that they head
 
     @property
     def folded(self) -> bool:
@@ -111,7 +115,15 @@ def page_of(user: User, at: datetime) -> MyPage:
             )
         )
     asked = GrantRequest.objects.filter(user=user, status=GrantRequest.Status.ASKED).select_related("organisation")
-    return MyPage(boxes, expiry_of(user, at), list(asked), contacts)
+    return MyPage(boxes, expiry_of(user, at), list(asked), contacts, _tickets(user, held, at))
+
+
+def _tickets(user: User, held: set[int], at: datetime) -> list[Ticket]:
+    """What they may follow (A6), the live ones first, then the latest."""
+    theirs = Q(user=user, revoked_at=None) | Q(mailbox__in=held)
+    found = Ticket.objects.filter(theirs, opened_at__lte=at).exclude(status=Ticket.Status.MERGED)
+    rows = found.select_related("mailbox__organisation").defer("search").order_by("-pk")[:TICKETS_SHOWN]
+    return sorted(rows, key=lambda ticket: not ticket.is_live)
 
 
 def qualities_for(user: User, organisation: Organisation, at: datetime) -> Qualities | None:

@@ -1,11 +1,13 @@
 """The holder's pages."""
 
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 
-from support.views import door, holder, hors_mode, links, mine, mode
+from support.views import aide, assistant, door, holder, hors_mode, links, mine, mode
 
 urlpatterns = [
     path("", holder.home, name="home"),
+    path("assistant/", assistant.step, name="assistant"),
+    path("assistant/<path:steps>/", assistant.step, name="assistant_step"),
     path("ma-boite/", mine.my_mailboxes, name="my_mailboxes"),
     path("ma-boite/courriel/<uuid:mail>/", mine.my_mail, name="my_mail"),
     path("ma-boite/etat/", holder.mailbox_status, name="mailbox_status"),
@@ -21,4 +23,10 @@ urlpatterns = [
     path("mot-de-passe/hors-mode/recue/", hors_mode.done, name="reset_hors_mode_done"),
     path("mot-de-passe/retrait/<str:token>/", links.pick_up, name="reset_pick_up"),
     path("mot-de-passe/arret/<str:token>/", links.stop, name="reset_stop"),
+    path("demandes/", include("support.urls_tickets")),
+    path("desk/", include("support.urls_desk")),
+    path("aide/", aide.aide, name="aide"),
+    path("aide/suggestions/", aide.suggestions, name="aide_suggestions"),
+    path("aide/<slug:slug>/", aide.article, name="aide_article"),
+    path("aide/<slug:slug>/utile/", aide.vote, name="aide_vote"),
 ]

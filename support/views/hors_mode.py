@@ -24,7 +24,8 @@ from bma_portal.views import too_many
 from support import resets
 from support.door import Door, door_for
 from support.forms import MailboxForm
-from support.forms_hors_mode import CodeForm, HorsModeForm, opened_now, still_sealed
+from support.forms_contact import opened_now, still_sealed
+from support.forms_hors_mode import CodeForm, HorsModeForm
 from support.lookup import find
 from support.models import PasswordReset
 from support.views.holder import LOOKUP_LIMITS

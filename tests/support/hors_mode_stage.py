@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Mailbox
-from support.forms_hors_mode import opened_now
+from support.forms_contact import opened_now
 from support.models import PasswordReset
 from support.tokens import contact_code
 from tests.support.resets_stage import card

@@ -1,0 +1,174 @@
+"""What the holder's ticket forms ask (E11, F11). What is wrong is said beside its field; nothing typed is lost."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, QueryDict
+from django.utils.datastructures import MultiValueDict
+
+from bma_portal.identity import refuse_national_number
+from support import proofs
+from support.attachments import AttachmentsField
+from support.forms_contact import ContactForm, OneLineField, shortened
+from support.needs import Answer, Need
+
+LONGEST_TEXT = 5000
+_UNREADABLE = re.compile("[\N{REPLACEMENT CHARACTER}\ud800-\udfff]")
+
+
+class TextField(forms.CharField):
+    """Several lines, in one form of Unicode, without signs that hide or move what is around them."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("widget", forms.Textarea(attrs={"rows": 8}))
+        super().__init__(max_length=LONGEST_TEXT, **kwargs)
+        self.error_messages["max_length"] = f"Votre message compte {LONGEST_TEXT} signes au plus. Raccourcissez-le."
+
+    def clean(self, value: Any) -> str:
+        text = super().clean(value)
+        if _UNREADABLE.search(text):
+            raise ValidationError("Ce texte contient un caractère illisible : retapez-le.")
+        refuse_national_number(text)
+        plain = unicodedata.normalize("NFC", text)
+        return "".join(sign for sign in plain if sign in "\n\t" or unicodedata.category(sign) not in {"Cc", "Cf"})
+
+
+class WithFiles:
+    """For forms with `files`: what was typed is shown again, at most a little more than is allowed."""
+
+    @classmethod
+    def posted(cls, request: HttpRequest, **kwargs: Any) -> Any:
+        typed = shortened(request.POST)
+        typed["text"] = request.POST.get("text", "").replace("\0", "\N{REPLACEMENT CHARACTER}")[: LONGEST_TEXT + 100]
+        files = MultiValueDict({"files": request.FILES.getlist("files")})
+        return cls(typed, files, **kwargs)  # type: ignore[call-arg]
+
+
+class TicketForm(WithFiles, ContactForm):
+    """A ticket: what, then who; the questions that the rules look at, where they were not answered before."""
+
+    subject = OneLineField(
+        label="En quelques mots",
+        help_text="Par exemple : Outlook n’envoie plus depuis lundi.",
+        max_length=120,
+        error_messages={
+            "required": "Dites en quelques mots de quoi il s’agit.",
+            "max_length": "Ce titre est trop long : 120 signes au plus.",
+        },
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    text = TextField(
+        label="Votre message",
+        help_text="Ce que vous faisiez, ce qui s’affiche, depuis quand. N’écrivez jamais un mot de passe.",
+        error_messages={"required": "Écrivez votre message."},
+    )
+    files = AttachmentsField(label="Pièces jointes", required=False)
+
+    field_order = ["subject", "text", "files", "last_name", "first_name", "email", "phone"]
+
+    def __init__(self, *args: Any, need: Need, given: Mapping[str, str], at: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.need, self.given = need, dict(given)
+        self.fields["email"].help_text = "Nous y envoyons la réponse, et de quoi suivre votre demande."
+        self.fields["email"].error_messages["required"] = "Indiquez l’adresse où vous répondre."
+        self.fields["phone"].required = False
+        self.fields["phone"].label = "Téléphone (facultatif)"
+        self.fields["phone"].help_text = "Si l’équipe doit vous appeler. Par exemple 0470 12 34 56."
+        self.fields["files"].help_text = "Facultatif : trois photos, captures d’écran ou PDF au plus, 8 Mo chacun."
+        if need.sensitive:
+            self.fields["files"].label = "Le document demandé"
+            self.fields[
+                "files"
+            ].help_text = (
+                "Photo ou PDF, 8 Mo au plus. Chiffré, vu par la seule équipe qui traite la demande, détruit ensuite."
+            )
+            self.fields["files"].caption = proofs.caption("demande d’aide", at=at)  # type: ignore[attr-defined]
+        self.asked = [answer for answer in need.answers if answer.key not in self.given]
+        for answer in self.asked:
+            self.fields[f"r_{answer.key}"] = _question(answer)
+        self.order_fields([f"r_{answer.key}" for answer in self.asked] + self.field_order)
+
+    def clean_phone(self) -> str:
+        return super().clean_phone() if self.cleaned_data["phone"] else ""
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """What was answered before and here: what the rules look at."""
+        found = {}
+        for answer in self.asked:
+            value = self.cleaned_data.get(f"r_{answer.key}")
+            if value:
+                found[answer.key] = value.isoformat() if isinstance(value, date) else str(value)
+        return self.given | found
+
+    @property
+    def questions(self) -> list[forms.BoundField]:
+        return [self[f"r_{answer.key}"] for answer in self.asked]
+
+
+def _question(answer: Answer) -> forms.Field:
+    if answer.choices:
+        return forms.ChoiceField(
+            label=answer.label,
+            help_text=answer.hint,
+            choices=[(choice.value, choice.label) for choice in answer.choices],
+            widget=forms.RadioSelect,
+            error_messages={"required": "Choisissez une réponse.", "invalid_choice": "Choisissez une des réponses."},
+        )
+    if answer.date:
+        wrong = "Écrivez une date comme 15/03/2024."
+        return forms.DateField(
+            label=answer.label,
+            help_text=answer.hint or "Par exemple 15/03/2024.",
+            input_formats=["%d/%m/%Y", "%Y-%m-%d", "%d-%m-%Y", "%d.%m.%Y"],
+            required=False,
+            error_messages={"invalid": wrong},
+        )
+    return OneLineField(label=answer.label, help_text=answer.hint, max_length=120, required=False)
+
+
+class ReferenceForm(forms.Form):
+    """Which ticket, however its reference is typed."""
+
+    use_required_attribute = False
+
+    reference = OneLineField(
+        label="Référence de votre demande",
+        help_text="Par exemple D-BCDF-2345. Elle se trouve dans l’objet de nos mails.",
+        max_length=40,
+        error_messages={
+            "required": "Indiquez la référence de votre demande.",
+            "max_length": "Cette référence est trop longue.",
+        },
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "characters"}),
+    )
+
+    @classmethod
+    def of(cls, query: QueryDict) -> "ReferenceForm":
+        return cls({"reference": query.get("reference", "").replace("\0", "\N{REPLACEMENT CHARACTER}")[:60]})
+
+
+class ReplyForm(WithFiles, forms.Form):
+    """What the holder adds to a ticket."""
+
+    use_required_attribute = False
+
+    text = TextField(label="Votre message", error_messages={"required": "Écrivez votre message."})
+    files = AttachmentsField(
+        label="Pièces jointes",
+        help_text="Facultatif : trois photos, captures d’écran ou PDF au plus, 8 Mo chacun.",
+        required=False,
+    )
+
+
+class OpinionForm(forms.Form):
+    """One click, and a word if one likes (F16)."""
+
+    use_required_attribute = False
+
+    comment = OneLineField(label="Un mot, si vous le souhaitez", max_length=300, required=False)

@@ -1,0 +1,310 @@
+"""A holder's tickets: writing one, following it without an account, one opinion (E11, F9, F11, F16, F17)."""
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.models import Mailbox
+from bma_portal import kept
+from bma_portal.clock import brussels_date
+from bma_portal.errors import Refusal
+from bma_portal.limits import Limit, client_address, exceeded, exceeded_among
+from bma_portal.secret import leaving_no_trace
+from bma_portal.templatetags.french import insecable
+from bma_portal.views import too_many
+from support import tickets
+from support.articles import search
+from support.forms import LONGEST_SHOWN, MailboxForm
+from support.forms_contact import opened_now, still_sealed
+from support.forms_hors_mode import CodeForm
+from support.forms_tickets import OpinionForm, ReferenceForm, ReplyForm, TicketForm
+from support.lookup import find, heir, is_gone
+from support.models import Ticket
+from support.needs import NEEDS, Need
+from support.questions import way_along
+from support.status import MailboxStatus, status_of
+from support.views.holder import LOOKUP_LIMITS
+
+PER_PLACE = (Limit("demande-minute", 5, 60), Limit("demande-heure", 20, 3600))
+PER_NUMBER = Limit("demande-fase", 15, 3600)
+IN_ALL = Limit("demande-tous", 1000, 3600)
+CODES_PER_PLACE = (Limit("suivi-code", 20, 3600),)
+REPLIES_PER_PLACE = (Limit("suivi-reponse", 10, 600),)
+
+SESSION_DONE = "demande_faite"  # the reference that this browser was just given
+SESSION_ASKED = "suivi_demande"  # the reference that a code was asked for
+SESSION_OPEN = "suivi_ouvert"  # references that a code opened → until when, in seconds
+OPEN_SECONDS = 3600
+
+page = require_http_methods(["GET", "HEAD", "POST"])
+
+
+@login_not_required
+@never_cache
+@page
+def ask(request: HttpRequest) -> HttpResponse:
+    """Which need, which mailbox, then the form; or, where the rules say so, what answers instead of a ticket."""
+    sent = request.POST if request.method == "POST" else request.GET
+    need = NEEDS.get(sent.get("besoin", ""))
+    if need is None:
+        return render(request, "support/tickets/needs.html", {"groups": _groups()})
+    if request.method == "POST" and (seconds := exceeded(request, *PER_PLACE)):
+        return too_many(request, seconds)
+    given = {answer.key: sent[answer.key][:40] for answer in need.answers if sent.get(answer.key)}
+    context: dict[str, Any] = {"need": need, "given": given, "parcours": sent.get("parcours", "")[:LONGEST_SHOWN]}
+    found = _mailbox(request, MailboxForm.of(sent), context)
+    if isinstance(found, HttpResponse):
+        return found
+    status = status_of(found, request.at)  # type: ignore[attr-defined]
+    try:
+        with kept.glance():
+            return _form(request, found, status, need, given, context)
+    except tickets.NoTicket as refusal:
+        return render(request, "support/tickets/elsewhere.html", context | {"route": refusal.route})
+    except Refusal:  # an answer that does not exist: asked again
+        return redirect(f"{reverse('ticket_new')}?besoin={need.slug}&numero={context['number']}")
+
+
+def _groups() -> list[tuple[str, list[Need]]]:
+    found: dict[str, list[Need]] = {}
+    for need in NEEDS.values():
+        found.setdefault(need.group, []).append(need)
+    return list(found.items())
+
+
+def _mailbox(request: HttpRequest, form: MailboxForm, context: dict[str, Any]) -> Mailbox | HttpResponse:
+    """The mailbox, or the page that asks which one; each number looked up is counted (A5, E11)."""
+    if not form.is_valid():
+        return render(request, "support/tickets/mailbox.html", context | {"form": form})
+    number, place = form.cleaned_data["numero"], client_address(request)
+    uses = [(place, limit) for limit in LOOKUP_LIMITS]
+    if request.method == "POST":
+        uses += [("tous", IN_ALL), (str(number.fase), PER_NUMBER)]
+    if seconds := exceeded_among(*uses):
+        return too_many(request, seconds)
+    try:
+        found = find(number)
+    except Refusal as refusal:
+        form.add_error("numero", insecable(str(refusal)))
+        return render(request, "support/tickets/mailbox.html", context | {"form": form})
+    if len(found.organisations) != 1:
+        context |= {"units": found.organisations or found.site_of, "is_site": not found.organisations}
+        return render(request, "support/tickets/choice.html", context | {"number": number})
+    unit = found.organisations[0]
+    if is_gone(unit, brussels_date(request.at)):  # type: ignore[attr-defined]
+        after = heir(unit, request.at)  # type: ignore[attr-defined]
+        return render(request, "support/status_gone.html", context | {"organisation": unit, "heir": after})
+    if not hasattr(unit, "mailbox"):
+        return render(request, "support/status_none.html", context | {"organisation": unit})
+    unit.mailbox.organisation = unit  # with its PO, already read
+    context |= {"organisation": unit, "number": f"{unit.kind}{unit.fase:06d}"}
+    return unit.mailbox
+
+
+def _form(
+    request: HttpRequest,
+    mailbox: Mailbox,
+    status: MailboxStatus,
+    need: Need,
+    given: dict[str, str],
+    context: dict[str, Any],
+) -> HttpResponse:
+    at = request.at  # type: ignore[attr-defined]
+    user = request.user if request.user.is_authenticated else None
+    context["similar"] = _own_similar(request, mailbox, need)
+    if request.method == "POST" and "envoyer" in request.POST:
+        form = TicketForm.posted(request, need=need, given=given, at=at)
+        if form.is_valid():
+            with leaving_no_trace():
+                ticket = tickets.open_ticket(
+                    mailbox=mailbox,
+                    need=need.slug,
+                    answers=form.answers,
+                    way=_way(context["parcours"]),
+                    subject=form.cleaned_data["subject"],
+                    text=form.cleaned_data["text"],
+                    first_name=form.cleaned_data["first_name"],
+                    last_name=form.cleaned_data["last_name"],
+                    email=form.cleaned_data["email"],
+                    phone=form.cleaned_data["phone"],
+                    user=user,  # type: ignore[arg-type]
+                    files=form.cleaned_data["files"],
+                    status=status,
+                    at=at,
+                )
+            request.session[SESSION_DONE] = ticket.reference
+            return redirect("ticket_done")
+    else:
+        # A form that the rules would refuse is not shown: what answers instead is.
+        tickets.expect_a_ticket(mailbox, need.slug, given, status=status, at=at)
+        known = {"last_name": user.last_name, "first_name": user.first_name, "email": user.email} if user else {}
+        form = TicketForm(need=need, given=given, at=at, initial=known)
+    opened = still_sealed(request.POST.get("ouvert", "")) or opened_now()
+    files_lost = form.is_bound and bool(request.FILES)
+    articles = search.for_need(need.slug, at=at, phase=status.phase)
+    context |= {"form": form, "opened": opened, "files_lost": files_lost, "articles": articles}
+    return render(request, "support/tickets/form.html", context)
+
+
+def _own_similar(request: HttpRequest, mailbox: Mailbox, need: Need) -> list[Ticket]:
+    """Live tickets of the same matter, for a signed-in person who may follow them; a visitor is told of none (D7)."""
+    if not request.user.is_authenticated:
+        return []
+    at, user = request.at, request.user  # type: ignore[attr-defined]
+    found = tickets.similar(mailbox, need.slug, at=at)
+    for ticket in found:
+        ticket.mailbox = mailbox
+    return [ticket for ticket in found if tickets.may_follow(ticket, user, at=at)]  # type: ignore[arg-type]
+
+
+def _way(path: str) -> list[tuple[str, str]]:
+    """The questions of the assistant and their answers, in words (E6)."""
+    way = way_along(path) if path else None
+    return way.told if way else []
+
+
+@login_not_required
+@never_cache
+@require_safe
+def done(request: HttpRequest) -> HttpResponse:
+    """The reference, for whoever just asked; a bookmark of it shows nothing of anybody (D5)."""
+    return render(request, "support/tickets/done.html", {"reference": request.session.get(SESSION_DONE)})
+
+
+# Following
+
+
+@login_not_required
+@never_cache
+@page
+def follow(request: HttpRequest) -> HttpResponse:
+    """The reference; a code leaves for the address of that ticket, whether it exists or not looks the same."""
+    if request.method == "POST":
+        if seconds := exceeded(request, *CODES_PER_PLACE):
+            return too_many(request, seconds)
+        form = ReferenceForm.of(request.POST)
+        if form.is_valid():
+            tickets.send_follow_code(form.cleaned_data["reference"], at=request.at)  # type: ignore[attr-defined]
+            request.session[SESSION_ASKED] = form.cleaned_data["reference"]
+            return redirect("ticket_follow_code")
+    else:
+        form = ReferenceForm(initial={"reference": ReferenceForm.of(request.GET).data["reference"]})
+    return render(request, "support/tickets/follow.html", {"form": form})
+
+
+@login_not_required
+@never_cache
+@sensitive_post_parameters()
+@page
+def code(request: HttpRequest) -> HttpResponse:
+    """The six digits that were mailed."""
+    reference = request.session.get(SESSION_ASKED)
+    if reference is None:
+        return redirect("ticket_follow")
+    form = CodeForm()
+    if request.method == "POST":
+        if seconds := exceeded(request, *CODES_PER_PLACE):
+            return too_many(request, seconds)
+        form = CodeForm({"code": request.POST.get("code", "").replace("\0", "")[:20]})
+        if form.is_valid():
+            try:
+                with leaving_no_trace():
+                    ticket = tickets.ticket_by_code(reference, form.cleaned_data["code"], at=request.at)  # type: ignore[attr-defined]
+                request.session.cycle_key()
+                opened = request.session.get(SESSION_OPEN, {})
+                until = request.at.timestamp() + OPEN_SECONDS  # type: ignore[attr-defined]
+                request.session[SESSION_OPEN] = opened | {ticket.reference: until}
+                request.session.pop(SESSION_ASKED, None)
+                return redirect("ticket_followed", ticket.reference)
+            except Refusal as refusal:
+                form.add_error("code", insecable(str(refusal)))
+    return render(request, "support/tickets/code.html", {"form": form})
+
+
+@login_not_required
+@never_cache
+@page
+def followed(request: HttpRequest, reference: str) -> HttpResponse:
+    """The thread without the notes, for whoever a code opened it to, or who may follow it signed in."""
+    ticket = _followed(request, reference)
+    if ticket is None:
+        return redirect(f"{reverse('ticket_follow')}?reference={_plain(reference)}")
+    form = ReplyForm()
+    if request.method == "POST":
+        if seconds := exceeded(request, *REPLIES_PER_PLACE):
+            return too_many(request, seconds)
+        form = ReplyForm.posted(request)
+        if form.is_valid():
+            try:
+                message = tickets.requester_wrote(
+                    ticket,
+                    text=form.cleaned_data["text"],
+                    files=form.cleaned_data["files"],
+                    at=request.at,  # type: ignore[attr-defined]
+                )
+                opened = request.session.get(SESSION_OPEN, {})
+                if message.ticket_id != ticket.pk and ticket.reference in opened:
+                    request.session[SESSION_OPEN] = opened | {message.ticket.reference: opened[ticket.reference]}
+                return redirect(f"{reverse('ticket_followed', args=[message.ticket.reference])}?envoye#fil")
+            except Refusal as refusal:
+                form.add_error(None, insecable(str(refusal)))
+    context = {
+        "ticket": ticket,
+        "organisation": ticket.mailbox.organisation,
+        "thread": tickets.thread_of(ticket, with_notes=False),
+        "need": tickets.need_label(ticket.need),
+        "form": form,
+        "sent": "envoye" in request.GET and not form.is_bound,
+        "files_lost": form.is_bound and bool(request.FILES),
+    }
+    return render(request, "support/tickets/followed.html", context)
+
+
+def _followed(request: HttpRequest, reference: str) -> Ticket | None:
+    found = tickets.by_reference(_plain(reference))
+    if found is None or found.erased_at:
+        return None
+    ticket = Ticket.objects.select_related("mailbox__organisation__po").defer("search").get(pk=found.pk)
+    until = request.session.get(SESSION_OPEN, {}).get(ticket.reference, 0)
+    if until > request.at.timestamp() and ticket.revoked_at is None:  # type: ignore[attr-defined]
+        return ticket
+    user = request.user
+    return ticket if user.is_authenticated and tickets.may_follow(ticket, user, at=request.at) else None  # type: ignore[attr-defined,arg-type]
+
+
+def _plain(reference: str) -> str:
+    return "".join(sign for sign in reference[:40] if sign.isascii() and (sign.isalnum() or sign == "-"))
+
+
+# An opinion
+
+
+@login_not_required
+@never_cache
+@page
+def opinion(request: HttpRequest, token: str) -> HttpResponse:
+    """One click, once. Opening the link changes nothing: mail scanners open links too."""
+    form, problem = OpinionForm(), ""
+    if request.method == "POST":
+        typed = request.POST.get("comment", "").replace("\0", "\N{REPLACEMENT CHARACTER}")[:600]
+        form = OpinionForm({"comment": typed})
+        if form.is_valid() and request.POST.get("avis") in {"oui", "non"}:
+            try:
+                tickets.give_opinion(
+                    token,
+                    satisfied=request.POST["avis"] == "oui",
+                    comment=form.cleaned_data["comment"],
+                    at=request.at,  # type: ignore[attr-defined]
+                )
+                return render(request, "support/tickets/thanks.html")
+            except Refusal as refusal:
+                problem = insecable(str(refusal))
+    elif not tickets.opinion_is_open(token):
+        raise Http404
+    return render(request, "support/tickets/opinion.html", {"form": form, "problem": problem})

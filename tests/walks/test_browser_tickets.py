@@ -1,0 +1,93 @@
+"""A director on a phone writes a ticket, follows it and says what they think of it: with scripts and without."""
+
+from datetime import date
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from bma_portal.clock import brussels
+from support import forms_contact, tickets, tokens
+from support.models import Ticket
+from tests.factories import MailboxFactory
+from tests.support.tickets_stage import agent
+from tests.walks.mode_scenes import LONG_NAME, set_date
+from tests.walks.sound import assert_sound_at_each_size, follow, press
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+DAY = date(2024, 11, 14)
+AT = brussels(DAY, 12)
+
+
+@pytest.fixture(autouse=True)
+def patient_robot(monkeypatch):
+    monkeypatch.setattr(forms_contact, "SECONDS_TO_FILL", -1)
+
+
+def test_from_the_question_to_the_opinion(tab, site):
+    set_date(DAY)
+    box = MailboxFactory(organisation__name=LONG_NAME)
+    tab.goto(f"{site}/demandes/nouvelle/")
+    assert_sound_at_each_size(tab, "demande-besoins")
+    follow(tab, tab.get_by_role("link", name="J’ai un autre souci technique"))
+    assert_sound_at_each_size(tab, "demande-boite")
+    tab.get_by_label("Numéro FASE ou adresse de la boîte").fill(f"ec{box.organisation.fase}")
+    press(tab, "Continuer")
+    press(tab, "Envoyer ma demande")
+    expect(tab.get_by_role("alert")).to_be_focused()
+    assert tab.title().startswith("Erreur")
+    assert_sound_at_each_size(tab, "demande-erreur")
+    tab.get_by_label("L’interface web").check()
+    tab.get_by_label("En quelques mots").fill("Le webmail reste blanc")
+    expect(tab.locator(".suggestions li").first).to_be_visible()
+    tab.get_by_label("Votre message").fill("La page reste blanche depuis lundi.")
+    tab.locator("#id_last_name").fill("Fictive")
+    tab.get_by_label("Prénom").fill("Camille")
+    tab.get_by_label("Adresse de contact").fill("camille@exemple.test")
+    press(tab, "Envoyer ma demande")
+    ticket = Ticket.objects.get()
+    expect(tab.get_by_text(ticket.reference)).to_be_visible()
+    assert_sound_at_each_size(tab, "demande-envoyee")
+
+    follow(tab, tab.get_by_role("link", name="suivre la demande ici"))
+    assert_sound_at_each_size(tab, "demande-suivre")
+    press(tab, "Recevoir le code")
+    tab.get_by_label("Code à six chiffres").fill("000000")
+    press(tab, "Ouvrir ma demande")
+    expect(tab.get_by_role("alert")).to_be_focused()
+    tab.get_by_label("Code à six chiffres").fill(tokens.follow_code(Ticket.objects.get()).reveal())
+    press(tab, "Ouvrir ma demande")
+    expect(tab.get_by_role("heading", name="Le webmail reste blanc")).to_be_visible()
+
+    by = agent(first_name="Éden", last_name="Fictif")
+    tickets.answer(ticket, text="Essayez un autre navigateur.", by=by, version=0, at=AT)
+    tab.reload()
+    expect(tab.get_by_text("Essayez un autre navigateur.")).to_be_visible()
+    tab.get_by_label("Votre message").fill("Merci, c’est réglé.")
+    press(tab, "Envoyer")
+    expect(tab.get_by_role("status")).to_contain_text("ajouté")
+    assert_sound_at_each_size(tab, "demande-suivie")
+    tickets.solve(Ticket.objects.get(), by=by, at=AT)
+    tab.goto(f"{site}/demandes/avis/{tokens.opinion_token(ticket).reveal()}/")
+    assert_sound_at_each_size(tab, "demande-avis")
+    press(tab, "Oui, satisfait")
+    expect(tab.get_by_role("heading", name="Merci")).to_be_visible()
+    assert Ticket.objects.get().satisfied is True
+
+
+def test_without_javascript_on_a_phone(site, browser: Browser, request):
+    set_date(DAY)
+    box = MailboxFactory()
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 760})
+    request.addfinalizer(context.close)  # also after a failure: an open page keeps a connection
+    page = context.new_page()
+    page.goto(f"{site}/demandes/nouvelle/?besoin=technique&sujet=webmail&numero=ec{box.organisation.fase}")
+    page.get_by_label("En quelques mots").fill("Page blanche")
+    page.get_by_label("Votre message").fill("Depuis lundi.")
+    press(page, "Envoyer ma demande")
+    expect(page.get_by_role("link", name="Indiquez votre nom.")).to_be_visible()
+    assert page.get_by_label("Votre message").input_value() == "Depuis lundi."
+    page.locator("#id_last_name").fill("Fictive")
+    page.get_by_label("Prénom").fill("Camille")
+    page.get_by_label("Adresse de contact").fill("camille@exemple.test")
+    press(page, "Envoyer ma demande")
+    expect(page.get_by_text(Ticket.objects.get().reference)).to_be_visible()
