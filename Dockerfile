@@ -21,6 +21,7 @@ COPY migration/ migration/
 COPY support/ support/
 COPY templates/ templates/
 COPY static/ static/
+COPY articles/ articles/
 # Les réglages de production exigent des valeurs : celles-ci sont tirées au sort et ne servent qu'à cette ligne.
 RUN SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(64))')" \
     BMA_VAULT_KEYS="image:$(python -c 'import base64, os; print(base64.b64encode(os.urandom(32)).decode())')" \

@@ -1,0 +1,1 @@
+"""The knowledge base: files of `articles/` read, checked, loaded, shown and searched."""
