@@ -1,5 +1,6 @@
 """How to reach a team, and whether someone is there now."""
 
+import copy
 import logging
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -8,6 +9,7 @@ from django.db.models import F
 from django.utils.dates import MONTHS, WEEKDAYS
 
 from accounts.models import Contact
+from bma_portal import kept
 from bma_portal.clock import BRUSSELS, brussels, brussels_date, working_day_from
 
 log = logging.getLogger(__name__)
@@ -65,6 +67,9 @@ def contact_of(team: str, at: datetime) -> Contact:
     A gap between two entries must not stop a campaign: the nearest entry before it then serves, else the first one
     after. Raises `Contact.DoesNotExist` when the team has none at all.
     """
+    rows = kept.rows(Contact)
+    if rows is not None:
+        return copy.copy(_of_rows([row for row in rows if row.team == team], team, brussels_date(at)))
     entries = Contact.objects.filter(team=team)
     found = entries.valid_on(brussels_date(at)).order_by(F("valid_from").desc(nulls_last=True)).first()
     if found is None:
@@ -74,3 +79,17 @@ def contact_of(team: str, at: datetime) -> Contact:
     if found is None:
         raise Contact.DoesNotExist(f"no contact of {team} on {brussels_date(at)}")
     return found
+
+
+def _of_rows(entries: list[Contact], team: str, day: date) -> Contact:
+    """The same choice, among rows that are already read."""
+    valid = [row for row in entries if row.valid_on(day)]
+    if valid:
+        return max(valid, key=lambda row: (row.valid_from is not None, row.valid_from or date.min))
+    log.warning("aucun contact valable ce jour-là", extra={"objet": team})
+    past = [row for row in entries if row.valid_to is not None and row.valid_to <= day]
+    if past:
+        return max(past, key=lambda row: row.valid_to or date.min)
+    if not entries:
+        raise Contact.DoesNotExist(f"no contact of {team} on {day}")
+    return min(entries, key=lambda row: (row.valid_from is None, row.valid_from or date.min))

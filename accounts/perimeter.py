@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from accounts.models import ModePeriod, Organisation
 from accounts.words import fold
+from bma_portal import kept
 from bma_portal.clock import brussels_date
 
 Verdict = ModePeriod.Verdict
@@ -40,12 +41,21 @@ class Rule:
 
 
 class Rules:
-    """The rules in force on one day: read once, they answer for any number of units."""
+    """The rules in force on one day: read once, they answer for any number of units.
 
-    def __init__(self, day: date) -> None:
-        in_force = ModePeriod.objects.filter(Q(valid_to=None) | Q(valid_to__gt=day), valid_from__lte=day)
+    `periods`: those of that day, in the order of their start, if they are already read.
+    """
+
+    def __init__(self, day: date, *, periods: Iterable[ModePeriod] | None = None) -> None:
+        kept_rows = kept.rows(ModePeriod) if periods is None else None
+        if kept_rows is not None:
+            in_force_then = [p for p in kept_rows if p.valid_from <= day and (p.valid_to is None or p.valid_to > day)]
+            periods = sorted(in_force_then, key=lambda period: (period.valid_from, period.pk))
+        if periods is None:
+            in_force = ModePeriod.objects.filter(Q(valid_to=None) | Q(valid_to__gt=day), valid_from__lte=day)
+            periods = in_force.order_by("valid_from", "pk")
         self._of: dict[str, ModePeriod] = {}
-        for period in in_force.order_by("valid_from", "pk"):  # two that overlap: the later one holds
+        for period in periods:  # two that overlap: the later one holds
             self._of |= {fold(name): period for name in period.unit_types}
 
     def of(self, unit_type: str) -> Rule:

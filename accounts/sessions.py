@@ -27,7 +27,7 @@ from bma_portal import audit
 STEP = 60  # activity is written once a minute at most: a session idle for 14 to 15 minutes ends
 # What a break-glass account may open before its second factor is enrolled.
 ENROLMENT = {"mfa_activate_totp", "sign_out", "session_state"}
-NOT_ACTIVITY = {"session_state"}
+NOT_ACTIVITY = {"session_state", "desk_news", "desk_list"}  # what a page asks by itself
 
 IDLE, LONG, CLOSED, WEAK = "inactivite", "duree", "fermee", "faible"
 

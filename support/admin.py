@@ -26,7 +26,7 @@ from bma_portal.mail.admin import KIND_LABELS
 from bma_portal.readonly import ReadOnlyAdmin
 from bma_portal.secret import Secret, leaving_no_trace
 from bma_portal.states import StateChange
-from support import charge, resets
+from support import admin_articles, admin_banners, admin_teams, charge, resets  # noqa: F401  the others are registered
 from support.forms_review import AcceptForm, ConfirmForm, RefuseForm
 from support.models import PasswordReset, ProofFile
 from support.resets.review import EXECUTE, VERIFY

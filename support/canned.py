@@ -16,7 +16,8 @@ from bma_portal.templatetags.french import jour, sans_semaine
 from support.models import CannedAnswer, Ticket
 from support.status import MailboxStatus, status_of
 
-VARIABLE = re.compile(r"\{([a-zéèê_]{2,40})\}")
+VARIABLE = re.compile(r"\{([^\W\dA-Z]{2,40})\}")  # a name, accents and « _ » included
+LEFT = re.compile(r"\{( *[^\W\d][\w ]{1,40})\}")  # what was meant as one, however it is spelt
 
 
 @dataclass
@@ -52,12 +53,12 @@ VARIABLES: dict[str, Callable[[Ticket, MailboxStatus, datetime], str]] = {
 
 def unknown(text: str) -> list[str]:
     """The names between braces that are no variable: refused when a canned answer is saved."""
-    return sorted({name for name in VARIABLE.findall(text) if name not in VARIABLES})
+    return sorted({name for name in LEFT.findall(text) if name.strip() not in VARIABLES})
 
 
 def fill(text: str, ticket: Ticket, *, at: datetime) -> Filled:
     """The text for this ticket; what has no value stays between its braces, and is named."""
-    names = set(VARIABLE.findall(text))
+    names = set(LEFT.findall(text))
     if not names:
         return Filled(text)
     status = status_of(ticket.mailbox, at)
@@ -68,7 +69,7 @@ def fill(text: str, ticket: Ticket, *, at: datetime) -> Filled:
 
 def refuse_unresolved(text: str) -> None:
     """Raises Refusal if something between braces is left: nobody receives « Bonjour {prénom} »."""
-    if left := sorted(set(VARIABLE.findall(text))):
+    if left := sorted(set(LEFT.findall(text))):
         names = ", ".join(f"{{{name}}}" for name in left)
         raise Refusal(f"Remplacez ou retirez ce qui est encore entre accolades : {names}.")
 

@@ -23,7 +23,7 @@ def teams_of(user: User) -> list[str]:
 
 
 def desk_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """A page of the desk: for a strong session of a person who works for a team. Gives `request.teams`, `request.team`.
+    """A page of the desk, for a strong session of whoever works for a team; gives `request.teams`, `request.team`.
 
     Somebody of several teams works for one at a time: `?equipe=`, remembered in the session. Never cached.
     """

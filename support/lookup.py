@@ -7,6 +7,7 @@ from accounts.addresses import EC, PO, Parsed
 from accounts.models import Organisation, Site
 from bma_portal.clock import brussels_date
 from bma_portal.errors import Refusal
+from bma_portal.prepared import Prepared
 
 
 @dataclass(frozen=True)
@@ -18,13 +19,16 @@ class Found:
     site_of: list[Organisation] = field(default_factory=list)
 
 
+_bearers = Prepared(
+    lambda fase: (
+        Organisation.objects.filter(fase=fase).select_related("mailbox", "po", "successor__successor").order_by("kind")
+    )
+)
+
+
 def find(number: Parsed) -> Found:
     """Everything that bears this number. Raises Refusal, with what to do, if nothing does."""
-    bearers = list(
-        Organisation.objects.filter(fase=number.fase)
-        .select_related("mailbox", "po", "successor__successor")
-        .order_by("kind")
-    )
+    bearers = _bearers(fase=number.fase)
     if number.kind:
         named = [unit for unit in bearers if unit.kind == number.kind]
         if not named:

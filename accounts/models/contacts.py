@@ -6,6 +6,8 @@ from django.core.validators import EmailValidator
 from django.db import models
 from django.db.models import F, Q
 
+from bma_portal.kept import keep
+
 
 def refuse_ethnic(value: str) -> None:
     """`ethnic.be` is a slip of the circulars for `etnic.be`, and someone else's domain (K8)."""
@@ -21,6 +23,7 @@ class ContactQuerySet(models.QuerySet):
         )
 
 
+@keep
 class Contact(models.Model):
     """How to reach a team, from a date to a date, with the source that says so. Staff keep it up to date."""
 
@@ -76,6 +79,10 @@ class Contact(models.Model):
                 violation_error_message="« ethnic.be » n’est pas un domaine de l’ETNIC : écrivez « etnic.be ».",
             ),
         ]
+
+    def valid_on(self, day: date) -> bool:
+        """What the queryset of that name looks for, of a row that is already read."""
+        return (self.valid_from is None or self.valid_from <= day) and (self.valid_to is None or self.valid_to > day)
 
     def __str__(self) -> str:
         return f"{self.name} <{self.email}>"

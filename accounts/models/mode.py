@@ -1,6 +1,6 @@
 """MODE: which types of unit are in it, from when to when; who manages identities and access (GIA); who may reset."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -9,9 +9,11 @@ from django.db.models import F, Q
 
 from accounts.models.organisations import LONGEST, Organisation
 from bma_portal.clock import brussels_date
+from bma_portal.kept import keep
 from bma_portal.states import Stateful
 
 
+@keep
 class ModePeriod(models.Model):
     """What the documents say of a category of units, from a day to a day (K7)."""
 
@@ -54,9 +56,9 @@ class ModePeriod(models.Model):
 
 
 class DatedQuerySet(models.QuerySet):
-    def in_force(self, at: datetime) -> "DatedQuerySet":
+    def in_force(self, at: datetime, *, day: date | None = None) -> "DatedQuerySet":
         """Begun, not over (the last day counts whole, in Brussels), not revoked by that moment."""
-        day = brussels_date(at)
+        day = day or brussels_date(at)
         return self.filter(
             Q(ends_on=None) | Q(ends_on__gte=day), Q(revoked_at=None) | Q(revoked_at__gt=at), starts_on__lte=day
         )

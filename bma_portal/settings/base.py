@@ -199,7 +199,6 @@ CELERY_BEAT_SCHEDULE = {
     "courrier": {"task": "mail.sweep", "schedule": schedule(10)},
     "annuaire": {"task": "accounts.set_passwords", "schedule": schedule(30)},
     "demandes": {"task": "support.tick", "schedule": schedule(30)},
-    "reception": {"task": "support.read_inboxes", "schedule": schedule(60)},
     "boites": {"task": "support.read_inboxes", "schedule": schedule(60)},
 }
 

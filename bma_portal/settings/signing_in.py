@@ -27,6 +27,7 @@ CERBERE_STAFF_ACR = env.list("CERBERE_STAFF_ACR", default=[])  # strong enough f
 CERBERE_TIMEOUT = (3, 10)  # seconds: connect, read
 
 # Sessions: they end after that long without a request, after that long anyway, and with the browser (SEC-G2).
+SESSION_ENGINE = "bma_portal.visits"
 SESSION_IDLE_SECONDS = 15 * 60
 SESSION_LONGEST_SECONDS = 8 * 3600
 SESSION_WARNING_SECONDS = 2 * 60

@@ -7,6 +7,7 @@ from bma_portal import clock
 from tests.factories import UserFactory
 from tests.sign_in import sign_in
 from tests.support.pages import Page
+from tests.support.ticket_stage import lena, sheet, ticket  # noqa: F401  the page of a ticket
 
 
 @pytest.fixture

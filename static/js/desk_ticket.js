@@ -1,0 +1,101 @@
+// One ticket: keys, focus after a deed, refusals shown where one writes. Without it each deed has its own page.
+(() => {
+  const OFF = "desk-sans-raccourcis"; // the switch of desk.js
+  const say = document.getElementById("annonce");
+
+  function isOff() {
+    try {
+      return localStorage.getItem(OFF) === "1";
+    } catch {
+      return false;
+    }
+  }
+
+  function isTyping(target) {
+    return target.isContentEditable || target.closest?.("select, textarea, input:not([type=checkbox]):not([type=radio]), dialog");
+  }
+
+  // « Répondre » and « Note interne » lead into their field
+
+  function goTo(id) {
+    const field = document.getElementById(id);
+    if (!field) return;
+    const fold = field.closest("details");
+    if (fold) fold.open = true;
+    field.focus();
+    field.scrollIntoView({ block: "center" });
+  }
+
+  document.addEventListener("click", (event) => {
+    const goes = event.target.closest?.("[data-goes]");
+    if (goes) {
+      event.preventDefault();
+      goTo(goes.dataset.goes);
+    }
+    if (event.target.closest?.("#geste [data-cancel]") && document.getElementById("gestes")) {
+      event.preventDefault();
+      document.getElementById("geste").replaceChildren();
+      document.getElementById("g-repondre")?.focus();
+    }
+  });
+
+  const ALIAS = { a: "t" };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.shiftKey || event.isComposing || event.repeat) return;
+    if (event.defaultPrevented || isTyping(event.target) || isOff() || document.querySelector("dialog[open]")) return;
+    const key = ALIAS[event.key] ?? event.key;
+    const target = /^[a-z]$/.test(key) && document.querySelector(`[data-key="${key}"]`);
+    if (!target) return;
+    event.preventDefault();
+    target.click();
+  });
+
+  // htmx
+
+  if (window.htmx) window.htmx.config.attributesToSettle = ["class"]; // no style is ever set from a script here
+
+  let lost = false; // the focus was on something that is about to be replaced
+
+  document.body.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr } = event.detail;
+    if (xhr.responseURL.includes("/connexion/")) {
+      event.detail.shouldSwap = false; // the session is over: what is typed stays
+      event.detail.isError = false;
+      if (event.target.id !== "nouveau") say.textContent = "Votre session est finie. Copiez votre texte, puis reconnectez-vous.";
+    } else if (xhr.status === 409 || xhr.status === 422) {
+      event.detail.shouldSwap = true; // what was refused comes back with its reasons
+      event.detail.isError = false;
+      say.textContent = ""; // what the deed before said is no answer to this one
+    }
+    lost = document.activeElement !== document.body;
+  });
+
+  document.body.addEventListener("htmx:afterSettle", () => {
+    const summary = document.querySelector("#geste [data-error-summary], #ecrire [data-error-summary], #noter [data-error-summary]");
+    if (summary && summary !== document.activeElement && !summary.dataset.read) {
+      summary.dataset.read = "1";
+      summary.focus();
+    } else if (lost && document.activeElement === document.body) {
+      const asked = document.querySelector("#geste input:not([type=hidden]), #geste select, #geste textarea, #geste button");
+      (asked ?? say).focus();
+    }
+    lost = false;
+  });
+
+  document.addEventListener("visibilitychange", () => {
+    const news = document.getElementById("nouveau");
+    if (!document.hidden && news && window.htmx) window.htmx.trigger(news, "desk:refresh"); // one comes back to the tab
+  });
+
+  document.body.addEventListener("htmx:responseError", (event) => {
+    if (event.detail.xhr.status === 404 && event.target.id === "nouveau") {
+      event.target.remove(); // nobody's of this team any more: nothing is asked again
+      say.textContent = "Cette demande n’est plus à votre équipe.";
+    }
+  });
+
+  document.body.addEventListener("htmx:sendError", (event) => {
+    if (event.target.id !== "nouveau") say.textContent = "Le portail ne répond pas. Votre texte est toujours là : réessayez.";
+  });
+})();

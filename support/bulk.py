@@ -1,0 +1,120 @@
+"""What is done to several tickets at once: each by its own use case, in a transaction of its own (F15).
+
+Nothing is half done: a ticket that refuses keeps its state, and its reason is told beside its reference.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from accounts.models import User
+from bma_portal.errors import Refusal
+from support import tickets
+from support.models import Incident, Ticket
+from support.queues import reference_in
+
+LIMIT = 50
+
+
+@dataclass(frozen=True)
+class Deed:
+    """`asks`: what else must be said before it is done. `verb`: what it does, as the confirmation says it."""
+
+    slug: str
+    label: str
+    verb: str
+    asks: tuple[str, ...] = ()
+    note: str = ""
+
+
+DEEDS = {
+    deed.slug: deed
+    for deed in (
+        Deed("prendre", "Prendre", "Vous suivrez ces demandes."),
+        Deed("attribuer", "Attribuer à…", "La personne choisie suivra ces demandes.", ("to",)),
+        Deed("rendre", "Rendre à l’équipe", "Plus personne ne suivra ces demandes : elles seront à prendre."),
+        Deed("priorite", "Changer la priorité…", "L’échéance de ces demandes suivra leur priorité.", ("priority",)),
+        Deed("incident", "Rattacher à un incident…", "Elles recevront ses nouvelles.", ("incident",)),
+        Deed(
+            "confier",
+            "Confier à une autre équipe…",
+            "Une autre équipe suivra ces demandes, et lira votre motif. Chaque demandeur est prévenu par mail.",
+            ("team", "why"),
+        ),
+        Deed(
+            "clore",
+            "Clore…",
+            "Ces demandes seront closes pour de bon. Chaque demandeur reçoit votre motif par mail.",
+            ("why",),
+        ),
+    )
+}
+
+
+@dataclass
+class Said:
+    """What the confirmation was given."""
+
+    why: str = ""
+    to: User | None = None
+    team: str = ""
+    priority: str = ""
+    incident: Incident | None = None
+
+
+@dataclass
+class Report:
+    """What became of each."""
+
+    done: list[str] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+
+
+def ticked(values: Iterable[str]) -> dict[str, int]:
+    """What the boxes of a list say: the reference of each ticket, and the version at which it was read."""
+    found = {}
+    for value in values:
+        reference, _, version = value[:40].partition(":")
+        if (known := reference_in(reference)) and version.isascii() and version.isdigit():
+            found[known] = int(version)
+    return found
+
+
+def do(deed: Deed, rows: Iterable[tuple[Ticket, int]], said: Said, *, by: User, at: datetime) -> Report:
+    """Do it to each ticket as it was read at that version. Not inside a transaction: each has its own."""
+    report = Report()
+    act = _ACTS[deed.slug]
+    for ticket, version in rows:
+        try:
+            act(ticket, said, by=by, version=version, at=at)
+        except tickets.Stale:
+            report.refused.append((ticket.reference, "Elle a changé depuis que la liste a été lue."))
+        except Refusal as refusal:
+            report.refused.append((ticket.reference, str(refusal)))
+        else:
+            report.done.append(ticket.reference)
+    return report
+
+
+def _assign(ticket: Ticket, said: Said, **named: Any) -> None:
+    if said.to is None:
+        raise Refusal("Choisissez une personne.")
+    tickets.assign(ticket, to=said.to, why=said.why, **named)
+
+
+def _join(ticket: Ticket, said: Said, **named: Any) -> None:
+    if said.incident is None:
+        raise Refusal("Choisissez un incident.")
+    tickets.join(ticket, said.incident, **named)
+
+
+_ACTS: dict[str, Callable[..., Any]] = {
+    "prendre": lambda ticket, said, **named: tickets.take(ticket, **named),
+    "attribuer": _assign,
+    "rendre": lambda ticket, said, **named: tickets.release(ticket, **named),
+    "priorite": lambda ticket, said, **named: tickets.set_priority(ticket, priority=said.priority, **named),
+    "incident": _join,
+    "confier": lambda ticket, said, **named: tickets.transfer(ticket, to=said.team, why=said.why, **named),
+    "clore": lambda ticket, said, **named: tickets.close(ticket, why=said.why, **named),
+}

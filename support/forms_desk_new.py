@@ -1,0 +1,99 @@
+"""What an agent asks somebody on the phone, once the mailbox and the need are known."""
+
+from typing import Any
+
+from django import forms
+
+from bma_portal.identity import refuse_national_number
+from support.forms_contact import OneLineField
+from support.forms_desk import DeskForm, Line, Text
+from support.forms_desk_ticket import LONGEST, PersonFields
+from support.needs import Answer
+
+
+class CallerForm(PersonFields, DeskForm):
+    """Who calls and why, once the mailbox and the need are known; the questions of that need come with them."""
+
+    subject = Line(
+        label="Objet",
+        max_length=150,
+        error_messages={"required": "Donnez un objet.", "max_length": "Un objet compte 150 signes au plus."},
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    text = Text(
+        label="Ce que la personne demande",
+        max_length=LONGEST,
+        widget=forms.Textarea(attrs={"rows": 7}),
+        error_messages={
+            "required": "Écrivez ce que la personne demande.",
+            "max_length": "Ce texte compte 20 000 signes au plus.",
+        },
+    )
+    team = forms.ChoiceField(
+        label="Qui la suit ?",
+        choices=[
+            ("regles", "L’équipe que les règles désignent"),
+            ("nous", "Mon équipe, même si les règles disent autre chose"),
+        ],
+        initial="regles",
+        widget=forms.RadioSelect,
+        error_messages={"required": "Dites qui la suit.", "invalid_choice": "Dites qui la suit."},
+    )
+    why = Text(
+        label="Pourquoi votre équipe ?",
+        help_text="Seulement si vous la gardez contre l’avis des règles.",
+        required=False,
+        max_length=300,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        error_messages={"max_length": "Un motif compte 300 signes au plus."},
+    )
+
+    def __init__(self, *args: Any, questions: tuple[Answer, ...], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.questions = questions
+        for answer in questions:
+            self.fields[f"q_{answer.key}"] = _question(answer)
+        order = ["last_name", "first_name", "email", "phone", *(f"q_{answer.key}" for answer in questions)]
+        self.order_fields([*order, "subject", "text", "team", "why"])
+
+    def clean_text(self) -> str:
+        text: str = self.cleaned_data["text"]
+        refuse_national_number(text)
+        return text
+
+    def clean(self) -> dict[str, Any]:
+        if self.cleaned_data.get("team") == "nous" and not self.cleaned_data.get("why"):
+            self.add_error("why", "Dites pourquoi votre équipe garde cette demande.")
+        return self.cleaned_data
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """What was answered to the questions of the need."""
+        found = {answer.key: str(self.cleaned_data.get(f"q_{answer.key}") or "") for answer in self.questions}
+        return {key: value for key, value in found.items() if value}
+
+
+def _question(answer: Answer) -> forms.Field:
+    if answer.choices:
+        return forms.ChoiceField(
+            label=answer.label,
+            help_text=answer.hint,
+            required=False,
+            choices=[("", "Pas encore demandé"), *((choice.value, choice.label) for choice in answer.choices)],
+            error_messages={"invalid_choice": "Choisissez une des réponses proposées."},
+        )
+    if answer.date:
+        return forms.DateField(
+            label=answer.label,
+            help_text=answer.hint,
+            required=False,
+            widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+            error_messages={"invalid": "Cette date n’est pas lisible. Exemple : 12/05/2025."},
+        )
+    return OneLineField(
+        label=answer.label,
+        help_text=answer.hint,
+        required=False,
+        max_length=200,
+        error_messages={"max_length": "Cette réponse compte 200 signes au plus."},
+    )

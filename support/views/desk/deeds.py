@@ -1,0 +1,133 @@
+"""What is done to a ticket: each deed has its form on a page of its own, and its button on the page of the ticket.
+
+Each is sent with the version that its page was read at. If the ticket changed since, nothing is done: the page comes
+back with what is new and with what was typed (F12).
+"""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+from django_htmx.http import HttpResponseClientRedirect
+
+from bma_portal.errors import Refusal
+from bma_portal.templatetags.french import insecable
+from support.desk import desk_page, visible_ticket
+from support.desk_deeds import DEEDS, Deed
+from support.forms_desk_ticket import DeedForm, MergeForm, kept, number, seen
+from support.models import Ticket
+from support.tickets import Stale, need_label
+from support.views.desk import writing
+from support.views.desk.ticket import news_since
+
+INVALID, CONFLICT = 422, 409
+
+
+@sensitive_post_parameters("text", "note")
+@require_http_methods(["GET", "HEAD", "POST"])
+@desk_page
+def do(request: HttpRequest, reference: str, deed: str) -> HttpResponse:
+    ticket = visible_ticket(request, reference)
+    if deed in writing.WRITINGS:
+        if request.method != "POST":
+            return redirect("desk_ticket", reference=ticket.reference)
+        return writing.WRITINGS[deed](request, ticket)
+    found = DEEDS.get(deed)
+    if found is None:
+        raise Http404
+    if found.slug == "joindre":
+        return _merge(request, ticket, found)
+    if request.method != "POST":
+        return _ask(request, ticket, found, _form(request, ticket, found))
+    form = _form(request, ticket, found, kept(request.POST))
+    if not form.is_valid():
+        return _ask(request, ticket, found, form, status=INVALID)
+    return _act(request, ticket, found, form)
+
+
+def _form(request: HttpRequest, ticket: Ticket, deed: Deed, typed: Any = None) -> DeedForm:
+    """Empty, it may be prefilled by the address of the page: a link names the incident that it is about."""
+    at, teams = request.at, request.teams  # type: ignore[attr-defined]
+    given = {name: request.GET[name][:300] for name in deed.form.base_fields if typed is None and name in request.GET}
+    return deed.form(typed, initial=given, ticket=ticket, user=request.user, teams=teams, at=at)  # type: ignore[arg-type]
+
+
+def _act(request: HttpRequest, ticket: Ticket, deed: Deed, form: DeedForm) -> HttpResponse:
+    at = request.at  # type: ignore[attr-defined]
+    version = number(request.POST.get("version", ""))
+    try:
+        deed.act(ticket, by=request.user, version=version, at=at, **form.facts())
+    except Stale as refusal:
+        form.is_valid()
+        form.add_error(None, insecable(str(refusal)))
+        return _ask(request, visible_ticket(request, ticket.reference), deed, form, stale=True, status=CONFLICT)
+    except Refusal as refusal:
+        form.is_valid()
+        form.add_error(None, insecable(str(refusal)))
+        return _ask(request, ticket, deed, form, status=INVALID)
+    return after(request, ticket, deed.done)
+
+
+def after(request: HttpRequest, ticket: Ticket, said: str) -> HttpResponse:
+    """To the page of the ticket that has it now, or to the queue if another team does."""
+    messages.success(request, insecable(said))
+    now = Ticket.objects.filter(pk=ticket.pk).values_list("merged_into__reference", "team").first()
+    goes_to, team = now if now else ("", "")
+    mine = team in request.teams  # type: ignore[attr-defined]
+    url = reverse("desk_ticket", args=[goes_to or ticket.reference]) if mine else reverse("desk")
+    if request.htmx and (goes_to or not mine):  # type: ignore[attr-defined]
+        return HttpResponseClientRedirect(url)
+    return redirect(url)
+
+
+def _ask(
+    request: HttpRequest,
+    ticket: Ticket,
+    deed: Deed,
+    form: DeedForm,
+    *,
+    stale: bool = False,
+    status: int = 200,
+    **more: Any,
+) -> HttpResponse:
+    """The page of one deed. It is asked with what the page of the ticket had shown: what came since is told first."""
+    asked = request.POST if request.method == "POST" else request.GET
+    read_at = number(str(asked.get("version", "")))
+    stale = stale or (request.method != "POST" and read_at >= 0 and read_at != ticket.version)
+    again = stale or request.method != "POST"  # the page shows how things are now
+    context = {
+        "ticket": ticket,
+        "deed": deed,
+        "form": form,
+        "version": ticket.version if again else read_at,
+        "vu": writing.seen_now(ticket) if again else str(asked.get("vu", ""))[:30],
+        "news": news_since(ticket, seen(asked)) if stale else [],
+        "need": need_label(ticket.need),
+        "others": [],
+        "stays": None,
+        **more,
+    }
+    return render(request, "support/desk/ticket_deed.html", context, status=status)
+
+
+# Joining two tickets: first which one stays, then what will happen, then it is done
+
+
+def _merge(request: HttpRequest, ticket: Ticket, deed: Deed) -> HttpResponse:
+    teams: list[str] = request.teams  # type: ignore[attr-defined]
+    others = Ticket.objects.live().filter(mailbox=ticket.mailbox_id, team=ticket.team, team__in=teams)
+    more: dict[str, Any] = {"others": list(others.exclude(pk=ticket.pk).defer("search").order_by("-pk")[:10])}
+    typed = kept(request.POST if request.method == "POST" else request.GET)
+    if "vers" not in typed:
+        return _ask(request, ticket, deed, _form(request, ticket, deed), **more)
+    form = _form(request, ticket, deed, typed)
+    assert isinstance(form, MergeForm)
+    if not form.is_valid():
+        return _ask(request, ticket, deed, form, status=INVALID, **more)
+    if request.method == "POST" and "confirme" in request.POST:
+        return _act(request, ticket, deed, form)
+    return _ask(request, ticket, deed, form, stays=form.cleaned_data["vers"], **more)

@@ -1,0 +1,167 @@
+"""A ticket that an agent writes for somebody on the phone (F9, E9, E11): which mailbox, what need, who, what."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from accounts.addresses import Parsed
+from accounts.models import Contact, Mailbox
+from bma_portal.clock import brussels_date
+from bma_portal.errors import Refusal
+from bma_portal.templatetags.french import insecable
+from support import routing, tickets
+from support.desk import desk_page
+from support.forms import MailboxForm
+from support.forms_desk import NEED_CHOICES
+from support.forms_desk_new import CallerForm
+from support.forms_desk_ticket import kept
+from support.lookup import find, is_gone
+from support.models import Ticket
+from support.needs import NEEDS
+from support.routing import Route
+from support.tickets import NoTicket
+from support.tickets.opening import refuse_wrong_team
+
+INVALID = 422
+
+
+class WhichForm(MailboxForm):
+    """Which mailbox, and what for."""
+
+    besoin = forms.ChoiceField(
+        label="De quoi s’agit-il ?",
+        choices=[("", "Choisissez un besoin"), *NEED_CHOICES],
+        error_messages={"required": "Choisissez un besoin.", "invalid_choice": "Choisissez un besoin de la liste."},
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@desk_page
+def write(request: HttpRequest) -> HttpResponse:
+    typed = kept(request.POST if request.method == "POST" else request.GET)
+    if "numero" not in typed:
+        return _which(request, WhichForm())
+    which = WhichForm({"numero": typed["numero"][:200], "besoin": typed.get("besoin", "")})
+    if not which.is_valid():
+        return _which(request, which)
+    try:
+        mailbox = _mailbox(which.cleaned_data["numero"], request)
+    except Refusal as refusal:
+        which.add_error("numero", insecable(str(refusal)))
+        return _which(request, which)
+    need = which.cleaned_data["besoin"]
+    questions = NEEDS[need].answers
+    if request.method != "POST":
+        return _form(request, mailbox, need, CallerForm(questions=questions))
+    form = CallerForm(typed, questions=questions)
+    if form.is_valid():
+        try:
+            return _told(request, _open(request, mailbox, need, form))
+        except NoTicket as refusal:
+            form.add_error(
+                "team",
+                insecable(
+                    f"Les règles ne prévoient pas de demande ici. {refusal} Pour en ouvrir une malgré tout, "
+                    "choisissez votre équipe et dites pourquoi."
+                ),
+            )
+        except Refusal as refusal:
+            form.add_error(None, insecable(str(refusal)))
+    return _form(request, mailbox, need, form, status=INVALID)
+
+
+def _mailbox(number: Parsed, request: HttpRequest) -> Mailbox:
+    """The one mailbox of that number. Raises Refusal, with what to do: an unknown one is refused (E11)."""
+    found = find(number).organisations
+    if not found:
+        raise Refusal(
+            "Ce numéro est celui d’une implantation, qui n’a pas de boîte : demandez celui de l’établissement."
+        )
+    if len(found) > 1:
+        both = " ou ".join(f"{unit.kind}{unit.fase:06d}" for unit in found)
+        raise Refusal(f"Un établissement et un pouvoir organisateur portent ce numéro : précisez {both}.")
+    unit = found[0]
+    if not hasattr(unit, "mailbox"):
+        raise Refusal("Le registre ne connaît pas de boîte administrative pour cette unité.")
+    if is_gone(unit, brussels_date(request.at)):  # type: ignore[attr-defined]
+        raise Refusal("Cette unité est fermée ou reprise par une autre : cherchez celle qui lui succède.")
+    mailbox: Mailbox = unit.mailbox
+    mailbox.organisation = unit
+    return mailbox
+
+
+def _open(request: HttpRequest, mailbox: Mailbox, need: str, form: CallerForm) -> Ticket:
+    """The ticket, and a note of who wrote it down, and why their team keeps it if it does."""
+    said, at, team = form.cleaned_data, request.at, None  # type: ignore[attr-defined]
+    if said["team"] == "nous":
+        team = request.team  # type: ignore[attr-defined]
+        refuse_wrong_team(need, team, mailbox=mailbox, at=at)
+    with transaction.atomic():
+        ticket = tickets.open_ticket(
+            mailbox=mailbox,
+            need=need,
+            answers=form.answers,
+            subject=said["subject"],
+            text=said["text"],
+            first_name=said["first_name"],
+            last_name=said["last_name"],
+            email=said["email"],
+            phone=said["phone"],
+            channel=Ticket.Channel.DESK,
+            team=team,
+            at=at,
+        )
+        own = Contact.Team(request.team).label  # type: ignore[attr-defined]
+        why = f" {own} la garde : {said['why']}" if team else ""
+        tickets.note(ticket, text=f"Saisie pour la personne qui a appelé ({own}).{why}", by=request.user, at=at)  # type: ignore[arg-type]
+    return ticket
+
+
+def _told(request: HttpRequest, ticket: Ticket) -> HttpResponse:
+    if ticket.team in request.teams:  # type: ignore[attr-defined]
+        messages.success(
+            request, f"La demande {ticket.reference} est ouverte. La personne reçoit un accusé de réception."
+        )
+        return redirect("desk_ticket", reference=ticket.reference)
+    messages.success(
+        request,
+        f"La demande {ticket.reference} est confiée à {Contact.Team(ticket.team).label}. La personne reçoit un accusé "
+        "de réception : donnez-lui cette référence.",
+    )
+    return redirect("desk")
+
+
+def _which(request: HttpRequest, form: WhichForm) -> HttpResponse:
+    return render(request, "support/desk/ticket_new.html", {"which": form}, status=INVALID if form.errors else 200)
+
+
+def _form(request: HttpRequest, mailbox: Mailbox, need: str, form: CallerForm, *, status: int = 200) -> HttpResponse:
+    at, teams = request.at, request.teams  # type: ignore[attr-defined]
+    found = tickets.similar(mailbox, need, at=at)
+    context: dict[str, Any] = {
+        "which": None,
+        "form": form,
+        "unit": mailbox.organisation,
+        "mailbox": mailbox,
+        "number": str(Parsed(mailbox.organisation.kind, mailbox.organisation.fase)),
+        "need": need,
+        "need_label": NEEDS[need].label,
+        "duplicates": [ticket for ticket in found if ticket.team in teams],
+        "route": _route(need, mailbox, form, at=at),
+        "at": at,
+    }
+    return render(request, "support/desk/ticket_new.html", context, status=status)
+
+
+def _route(need: str, mailbox: Mailbox, form: CallerForm, *, at: Any) -> Route | None:
+    """What the rules say as far as it is known; None while they wait for an answer."""
+    answers = form.answers if form.is_bound and hasattr(form, "cleaned_data") else {}
+    try:
+        return routing.route(need, routing.facts_for(mailbox, at=at), answers, at=at)
+    except Refusal:
+        return None

@@ -1,0 +1,82 @@
+"""A ticket for somebody on the phone: looked up, routed, or kept with a reason."""
+
+from urllib.parse import quote
+
+import pytest
+
+from support.models import Ticket
+from tests.factories import OrganisationFactory
+from tests.support.desk_stage import HOSTILE
+from tests.support.ticket_stage import NOW, Sheet
+from tests.support.tickets_stage import agent, asked, mails
+
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
+Status = Ticket.Status
+
+
+# For somebody on the phone
+
+
+def test_a_ticket_for_a_caller_is_routed_and_says_who_wrote_it_down(sheet, lena):
+    unit = OrganisationFactory(mailbox=True)
+    asked(unit.mailbox, subject="Déjà demandé", at=NOW)
+    page = sheet.open("/desk/nouvelle/")
+    page.assert_sound()
+    page = sheet.open(f"/desk/nouvelle/?numero={unit.kind}{unit.fase}&besoin=technique")
+    page.assert_sound()
+    assert "Déjà demandé" in page.text
+    assert "Les règles la confient à ETNIC" in page.text
+    typed = {"numero": f"{unit.kind}{unit.fase}", "besoin": "technique", "q_sujet": "webmail", "team": "regles"}
+    who = {"first_name": "Sacha", "last_name": "Fictif", "email": "sacha@exemple.test", "subject": "Page blanche"}
+    answer = sheet.client.post("/desk/nouvelle/", {**typed, **who, "text": "Au téléphone : page blanche."})
+    ticket = Ticket.objects.get(subject="Page blanche")
+    assert answer["Location"] == f"/desk/demande/{ticket.reference}/"
+    assert (ticket.channel, ticket.team, ticket.answers) == ("desk", "etnic", {"sujet": "webmail"})
+    note = ticket.messages.get(kind="note")
+    assert (note.author, note.text) == (lena, "Saisie pour la personne qui a appelé (ETNIC).")
+    assert mails("ticket.received")[-1].to == ["sacha@exemple.test"]
+
+
+def test_a_mailbox_that_nobody_knows_is_refused_and_so_is_half_a_form(sheet):
+    for numero in ("999999", "", "pas un numéro", *(quote(sign, errors="surrogatepass") for sign in HOSTILE)):
+        page = sheet.open(f"/desk/nouvelle/?numero={numero}&besoin=technique")
+        assert page.status == 422, numero[:20]
+        assert page.title.startswith("Erreur : ")
+    unit = OrganisationFactory(mailbox=True)
+    typed = {"numero": f"{unit.kind}{unit.fase}", "besoin": "technique", "text": "Gardé tel quel."}
+    answer = sheet.client.post("/desk/nouvelle/", typed)
+    assert answer.status_code == 422
+    assert "Gardé tel quel.</textarea>" in answer.content.decode()
+    assert "Indiquez le nom." in answer.content.decode()
+    for sign in HOSTILE:
+        odd = sign.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+        more = dict.fromkeys(("last_name", "email", "subject", "text", "q_sujet", "team", "phone"), odd)
+        assert sheet.client.post("/desk/nouvelle/", {**typed, **more}).status_code in {413, 422}, sign[:10]
+    assert Ticket.objects.count() == 1  # the one of the fixture
+
+
+def test_a_team_keeps_a_call_against_the_rules_with_a_reason(sheet):
+    unit = OrganisationFactory(mailbox=True)
+    who = {"last_name": "Fictif", "email": "sacha@exemple.test", "subject": "Usage", "text": "Puis-je m’en servir ?"}
+    typed = {"numero": f"{unit.kind}{unit.fase}", "besoin": "usage", "team": "regles", **who}
+    assert "Les règles ne prévoient pas de demande ici" in sheet.client.post("/desk/nouvelle/", typed).content.decode()
+    answer = sheet.client.post("/desk/nouvelle/", {**typed, "team": "nous"})
+    assert "Dites pourquoi votre équipe garde cette demande." in answer.content.decode()
+    sheet.client.post("/desk/nouvelle/", {**typed, "team": "nous", "why": "Je connais le dossier."})
+    ticket = Ticket.objects.get(subject="Usage")
+    assert ticket.team == "etnic"
+    assert "Je connais le dossier." in ticket.messages.get(kind="note").text
+    company = Sheet(agent("priminfo"), ticket)
+    answer = company.client.post("/desk/nouvelle/", {**typed, "team": "nous", "why": "Essai."})
+    assert "Priminfo ne reçoit que les pannes" in answer.content.decode().replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_a_call_for_another_team_leads_back_to_the_queue_with_its_reference(sheet):
+    unit = OrganisationFactory(mailbox=True)
+    who = {"last_name": "Fictif", "email": "sacha@exemple.test", "subject": "Ma date", "text": "Quand ?"}
+    typed = {"numero": f"{unit.kind}{unit.fase}", "besoin": "procedure", "team": "regles", **who}
+    answer = sheet.client.post("/desk/nouvelle/", typed, follow=True)
+    ticket = Ticket.objects.get(subject="Ma date")
+    assert ticket.team == "sgne"
+    assert ticket.reference in answer.content.decode()
+    assert answer.request["PATH_INFO"] == "/desk/"
