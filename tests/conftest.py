@@ -2,10 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING
 
 import pytest
-from pytest_django.plugin import DjangoDbBlocker, blocking_manager_key
+from pytest_django.plugin import DjangoDbBlocker
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's loop runs in the thread of the tests
 
@@ -35,6 +39,24 @@ def browser_type_launch_args(browser_type_launch_args: dict) -> dict:
     return {**browser_type_launch_args, "executable_path": program, "args": quiet}
 
 
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict) -> dict:
+    """Without motion, for every tab: a colour that is still changing is none that a person reads."""
+    return {**browser_context_args, "reduced_motion": "reduce"}
+
+
+@pytest.fixture
+def new_context(new_context: Callable[..., "BrowserContext"]) -> Callable[..., "BrowserContext"]:
+    """The only maker of browser contexts; `page` comes from it too. They wait longer: the machine may be busy."""
+
+    def patient(**options: object) -> "BrowserContext":
+        context = new_context(**options)
+        context.set_default_timeout(60_000)
+        return context
+
+    return patient
+
+
 @pytest.fixture(autouse=True)
 def strong_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
     """`client.force_login` opens a session as Cerbère does for staff; `tests.sign_in` for any other."""
@@ -47,53 +69,30 @@ def strong_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.hookimpl(trylast=True)  # after the others have shuffled and sorted
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The walks are the longest: side by side (`-n 2 --dist loadfile --no-loadscope-reorder`) they go first."""
+    """The longest files first, side by side (`-n 2 --dist loadfile --no-loadscope-reorder`): no core waits in the end.
+
+    Walks with real processes, then the browser's.
+    """
     items.sort(
-        key=lambda item: not (item.get_closest_marker("slow") or "theatre" in getattr(item, "fixturenames", ()))
+        key=lambda item: (
+            not (item.get_closest_marker("slow") or "theatre" in getattr(item, "fixturenames", ())),
+            not item.get_closest_marker("browser"),
+        )
     )
 
 
-what_migrations_wrote = pytest.StashKey[str]()
-
-
 @pytest.fixture(scope="session")
-def django_db_setup(request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """Remember what the migrations put in the tables: contacts, roles."""
-    from django.db import connection
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Generator[None, None, None]:
+    """A test that commits leaves the tables as the migrations left them (contacts, roles, articles) to the next."""
+    from django.test import TransactionTestCase
 
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        # A test that commits ends by TRUNCATE of every table. `test_audit.py` puts these back for its own tests.
-        cursor.execute("DROP TRIGGER audit_refuse_truncate ON bma_portal_auditentry")
-        cursor.execute("DROP TRIGGER audit_head_stays_truncate ON bma_portal_audithead")
-        request.config.stash[what_migrations_wrote] = connection.creation.serialize_db_to_string()
+    from tests import kept
 
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
-    """A test that commits empties the tables when it ends: fill them again for whichever comes next, in any order."""
-    try:
-        return (yield)
-    finally:  # also after a teardown that failed
-        _fill_again_what_was_emptied(item, nextitem)
-
-
-def _fill_again_what_was_emptied(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    marker = item.get_closest_marker("django_db")
-    fixtures = getattr(item, "fixturenames", ())
-    emptied = (marker and marker.kwargs.get("transaction")) or {"transactional_db", "live_server"} & set(fixtures)
-    if emptied and nextitem is not None:
-        from django.apps import apps
-        from django.core.management import call_command
-        from django.core.management.color import no_style
-        from django.db import connection
-
-        with item.config.stash[blocking_manager_key].unblock():
-            call_command("flush", verbosity=0, interactive=False, inhibit_post_migrate=True)
-            connection.creation.deserialize_db_from_string(item.config.stash[what_migrations_wrote])
-            with connection.cursor() as cursor:  # the rows have their numbers back: the next ones come after them
-                for statement in connection.ops.sequence_reset_sql(no_style(), apps.get_models()):
-                    cursor.execute(statement)
-            connection.close()  # after a browser's test this is another connection than the tests' own
+    with django_db_blocker.unblock():
+        kept.keep()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(TransactionTestCase, "_fixture_teardown", lambda case: kept.put_back())
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

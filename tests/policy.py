@@ -19,15 +19,19 @@ GRANTED = "titulaire avec permission"
 GIA = "GIA"
 PO = "représentante du PO"
 SGNE, ETNIC, AUDITOR, VERIFIER, EXECUTOR = "SGNE", "ETNIC", "Auditeur", "Vérification", "Exécution"
+PRIMINFO, ENSEIGNEMENT_BE = "Priminfo", "Enseignement.be"  # the desk, each its own tickets; nothing of the admin
 GLASS = "compte de secours"  # a superuser, with its second factor
 
 NOBODY: frozenset[str] = frozenset()
 HOLDERS = frozenset({HOLDER, GRANTED, GIA, PO})
 GROUPS = frozenset({SGNE, ETNIC, AUDITOR, VERIFIER, EXECUTOR})
+DESK_ONLY = frozenset({PRIMINFO, ENSEIGNEMENT_BE})
 STAFF = GROUPS | {GLASS}
-SIGNED_IN = STAFF | HOLDERS | {PLAIN}
+SIGNED_IN = STAFF | DESK_ONLY | HOLDERS | {PLAIN}
 OUTSIDE = frozenset({ANONYMOUS, WEAK})
 EVERYONE = SIGNED_IN | OUTSIDE
+DESK = frozenset({SGNE, ETNIC, PRIMINFO, ENSEIGNEMENT_BE, GLASS})  # the teams' own pages
+ETNICS_DESK = frozenset({ETNIC, GLASS})  # what is of ETNIC's desk
 CAMPAIGN = frozenset({SGNE, ETNIC, AUDITOR, GLASS})  # whoever reads the campaign
 
 
@@ -52,6 +56,8 @@ PAGES: dict[str, Policy] = {
     "accessibility": to(EVERYONE),
     "health": to(EVERYONE),
     "password_door": to(EVERYONE),
+    "assistant": to(EVERYONE),
+    "assistant_step": to(EVERYONE),
     "^eforms/portal/rest/start/smail2_mode/?$": to(EVERYONE),
     "^eforms/portal/rest/start/smail2_hors_mode/?$": to(EVERYONE),
     "reset_hors_mode": to(EVERYONE),
@@ -60,6 +66,12 @@ PAGES: dict[str, Policy] = {
     "reset_hors_mode_done": to(EVERYONE),
     "reset_pick_up": to(EVERYONE),
     "reset_stop": to(EVERYONE),
+    "ticket_new": to(EVERYONE),
+    "ticket_done": to(EVERYONE),
+    "ticket_follow": to(EVERYONE),
+    "ticket_follow_code": to(EVERYONE),
+    "ticket_followed": to(EVERYONE),  # leads to the code whoever may not read it
+    "ticket_opinion": to(EVERYONE),
     "sign_in": to(EVERYONE, None, 503),  # Cerbère, in these tests, does not answer
     "cerbere_callback": to(EVERYONE, None, 403),  # what comes back without having left is refused
     "signed_out": to(EVERYONE),
@@ -67,6 +79,10 @@ PAGES: dict[str, Policy] = {
     "sign_out": to(EVERYONE),
     "account_login": to(EVERYONE),
     "mfa_authenticate": to(EVERYONE),
+    "aide": to(EVERYONE),
+    "aide_suggestions": to(EVERYONE),
+    "aide_article": to(EVERYONE),
+    "aide_vote": to(EVERYONE),
     # Signed in; what the page holds is the person's own
     "my_mailboxes": to(SIGNED_IN),
     "open_sessions": to(SIGNED_IN),
@@ -82,6 +98,34 @@ PAGES: dict[str, Policy] = {
     "mode_grant": to(frozenset({GIA})),
     "mode_decide": to(frozenset({GIA})),
     "mode_revoke": to(frozenset({GIA})),
+    # The desk
+    "desk": to(DESK),
+    "desk_new": to(DESK),
+    "desk_ticket": to(ETNICS_DESK),  # a ticket of ETNIC's
+    "desk_history": to(ETNICS_DESK),
+    "desk_news": to(ETNICS_DESK),
+    "desk_message": to(ETNICS_DESK),
+    "desk_deed": to(ETNICS_DESK),
+    "desk_piece": to(ETNICS_DESK),
+    "desk_piece_page": to(ETNICS_DESK),
+    "desk_list": to(DESK),
+    "desk_keys": to(DESK),
+    "desk_views": to(DESK),
+    "desk_view": to(ETNICS_DESK),
+    "desk_view_change": to(frozenset({ETNIC})),  # its owner
+    "desk_bulk": to(DESK),
+    "desk_incidents": to(DESK),
+    "desk_incident": to(ETNICS_DESK),
+    "desk_canned": to(DESK),
+    "desk_canned_new": to(DESK),
+    "desk_canned_edit": to(ETNICS_DESK),
+    "desk_figures": to(DESK),
+    "desk_export": to(DESK),
+    "desk_quarantine": to(DESK),
+    "desk_quarantine_mail": to(ETNICS_DESK),  # what came to its inbox
+    "desk_rules": to(DESK),
+    "desk_rules_what_if": to(DESK),
+    "desk_rule_change": to(frozenset({SGNE, GLASS})),
     # The accounts of last resort
     "mfa_activate_totp": to(frozenset({GLASS})),
     "mfa_view_recovery_codes": to(frozenset({GLASS}), None, 404),  # 404 too before the second factor
@@ -101,6 +145,7 @@ PAGES: dict[str, Policy] = {
     "admin:bma_portal_auditentry_verify": to(frozenset({AUDITOR, GLASS})),
     "admin:migration_batch_decide": to(frozenset({SGNE, GLASS})),
     "admin:migration_move_record_cutover": to(frozenset({ETNIC, GLASS})),
+    "admin:support_article_diff": to(CAMPAIGN),
     "admin:support_passwordreset_deed": to(frozenset({VERIFIER, GLASS})),
     "admin:support_passwordreset_proof": to(frozenset({VERIFIER})),  # in charge of that request
     "admin:support_passwordreset_page": to(frozenset({VERIFIER})),
@@ -133,7 +178,10 @@ MODELS: dict[str, tuple[View, Add, Change, Delete]] = {
     "migration_batch": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
     "migration_mailing": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
     "migration_move": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
+    "support_article": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
     "support_passwordreset": (STAFF, NOBODY, NOBODY, NOBODY),
+    "support_team": (CAMPAIGN, NOBODY, frozenset({SGNE, GLASS}), NOBODY),
+    "support_banner": (CAMPAIGN, frozenset({SGNE, ETNIC, GLASS}), frozenset({SGNE, ETNIC, GLASS}), NOBODY),
 }
 
 # Where agents set the passwords themselves (DIRECTORY=manual), who sees those that wait.

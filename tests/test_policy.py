@@ -3,39 +3,35 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
-from django.contrib.auth.models import Group
-from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
-from accounts.models import Contact, OrganisationChange, RegisterImport, User
-from bma_portal import audit, clock
-from bma_portal.mail.models import OutgoingMail, SenderState
-from bma_portal.models import AuditEntry
-from bma_portal.states import StateChange
-from migration.models import Mailing
-from support.models import PasswordReset, ProofFile
+from support.models import PasswordReset
 from tests import policy
-from tests.factories import OrganisationFactory, SiteFactory, UserFactory
 from tests.factories_holders import (
     DAY,
-    NOON,
-    CredentialFactory,
-    GiaFactory,
-    GrantRequestFactory,
-    HolderFactory,
-    ModePeriodFactory,
-    PasswordResetFactory,
-    ResetGrantFactory,
 )
-from tests.factories_migration import MoveFactory
-from tests.policy import ANONYMOUS, ETNIC, EVERYONE, GIA, GLASS, GRANTED, GROUPS, HOLDER, PLAIN, PO, VERIFIER, WEAK
+from tests.policy import (
+    ANONYMOUS,
+    ETNIC,
+    EVERYONE,
+    GIA,
+    GLASS,
+    GRANTED,
+    HOLDER,
+    PLAIN,
+    PO,
+    PRIMINFO,
+    SGNE,
+    VERIFIER,
+    WEAK,
+)
+from tests.policy_stage import Stage, set_stage
 from tests.sign_in import note_entry, sign_in
 
 TABLE = policy.table()
@@ -77,125 +73,9 @@ def _patterns(resolver, namespace):
             yield namespace + (pattern.name or str(pattern.pattern)), pattern
 
 
-# The people, and what is theirs
-
-
-@dataclass
-class Stage:
-    """One person per role; by address, what stands in its route: theirs if they have one, else someone's."""
-
-    people: dict[str, User] = field(default_factory=dict)
-    own: dict[tuple[str, str], dict] = field(default_factory=dict)
-    any_: dict[str, dict] = field(default_factory=dict)
-
-    def arguments(self, name: str, role: str) -> dict:
-        return self.own.get((name, role)) or self.any_.get(name, {})
-
-
 @pytest.fixture
 def stage(db, monkeypatch) -> Stage:
-    monkeypatch.setattr("support.proofs.open_pages", lambda proof: [b"image"])
-    clock.set_for_every_process(NOON)
-    stage = Stage()
-    for role in EVERYONE - {ANONYMOUS, WEAK, GLASS} - GROUPS:
-        stage.people[role] = UserFactory(username=role)
-    for role in GROUPS:
-        stage.people[role] = UserFactory(username=role, staff=True)
-        stage.people[role].groups.add(Group.objects.get(name=role))
-    stage.people[WEAK] = UserFactory(username=WEAK, superuser=True)
-    stage.people[GLASS] = UserFactory(username=GLASS, superuser=True, break_glass=True)
-    _units(stage)
-    _admin_objects(stage)
-    return stage
-
-
-def _units(stage: Stage) -> None:
-    """A PO and its representative; four schools of four persons, all migrated."""
-    po = OrganisationFactory(po_unit=True, mailbox=True)
-    foreign = MoveFactory(migrated=True, mailbox__organisation__po_unit=True)
-    for role in (HOLDER, GRANTED, GIA, PO):
-        unit = po if role == PO else OrganisationFactory(po=po, mailbox=True)
-        move = MoveFactory(migrated=True, mailbox=unit.mailbox)
-        person = stage.people[role]
-        if role == GIA:
-            GiaFactory(user=person, organisation=unit)
-            stage.own["mode_unit", role] = stage.own["mode_grant", role] = {"numero": unit.mailbox.address[:8]}
-            stage.own["mode_revoke", role] = {"pk": ResetGrantFactory(organisation=unit).pk}
-            stage.own["mode_decide", role] = {"pk": GrantRequestFactory(organisation=unit).pk}
-        else:
-            HolderFactory(user=person, organisation=unit)
-        if role in {GRANTED, PO}:
-            grant = ResetGrantFactory(user=person, organisation=unit)
-            stage.own["reset_mode_check", role] = {"numero": unit.mailbox.address[:8]}
-        if role == GRANTED:
-            reset = PasswordResetFactory(
-                mode=True, ready=True, path="mode", mailbox=unit.mailbox, requester=person, grant=grant
-            )
-            stage.own["reset_request", role] = {"public": reset.public}
-        if role == HOLDER:
-            stage.own["mode_withdraw", role] = {"pk": GrantRequestFactory(user=person).pk}
-        stage.own["my_mail", role] = {"mail": move.mailings.get(step=1).mail.uuid}
-    stage.any_["my_mail"] = {"mail": foreign.mailings.get(step=1).mail.uuid}
-    stage.any_["reset_mode_check"] = {"numero": foreign.mailbox.address[:8]}
-    stage.any_["mode_unit"] = stage.any_["mode_grant"] = {"numero": foreign.mailbox.address[:8]}
-    stage.any_["mode_revoke"] = {"pk": ResetGrantFactory(organisation=foreign.mailbox.organisation).pk}
-    asked = GrantRequestFactory(organisation=foreign.mailbox.organisation)
-    stage.any_["mode_decide"] = stage.any_["mode_withdraw"] = {"pk": asked.pk}
-    stage.any_["reset_request"] = {"public": PasswordResetFactory(mode=True, ready=True, path="mode").public}
-    stage.any_["reset_pick_up"] = stage.any_["reset_stop"] = {"token": "inconnu"}
-
-
-def _admin_objects(stage: Stage) -> None:
-    """One object of each kind that the admin shows, and the arguments of its other pages."""
-    unit, person = OrganisationFactory(mailbox=True), stage.people[PLAIN]
-    reset = PasswordResetFactory(received=True, taken_by=stage.people[VERIFIER], taken_at=NOON)
-    ProofFile.objects.create(reset=reset, received_at=NOON, pages=1, key="x", content=b"x")
-    batch = MoveFactory(batch__status="draft").batch
-    with transaction.atomic():
-        audit.record("sheet.viewed", about=unit, at=NOON, by=person)
-    source = RegisterImport.objects.create(date=DAY, imported_at=NOON, sha256="0" * 64)
-    objects = {
-        "auth_group": Group.objects.first(),
-        "accounts_user": person,
-        "bma_portal_auditentry": AuditEntry.objects.first(),
-        "bma_portal_statechange": StateChange.objects.create(
-            object_type="migration.batch", object_id=batch.pk, old="draft", new="approved", by="sgne", at=NOON
-        ),
-        "mail_outgoingmail": OutgoingMail.objects.first(),
-        "mail_senderstate": SenderState.objects.get_or_create(sender="sgne")[0],
-        "accounts_organisation": unit,
-        "accounts_site": SiteFactory(),
-        "accounts_registerimport": source,
-        "accounts_organisationchange": OrganisationChange.objects.create(
-            organisation=unit, field="name", old="a", new="b", at=NOON
-        ),
-        "accounts_contact": Contact.objects.first(),
-        "accounts_mailbox": unit.mailbox,
-        "accounts_credential": CredentialFactory(mailbox=unit.mailbox),
-        "accounts_modeperiod": ModePeriodFactory(),
-        "accounts_holder": HolderFactory(),
-        "accounts_gia": GiaFactory(),
-        "accounts_resetgrant": ResetGrantFactory(),
-        "accounts_grantrequest": GrantRequestFactory(),
-        "migration_campaign": batch.campaign,
-        "migration_batch": batch,
-        "migration_mailing": Mailing.objects.first(),
-        "migration_move": batch.moves.first(),
-        "support_passwordreset": reset,
-    }
-    for model in policy.MODELS:
-        for page in ("history", "change", "delete"):
-            stage.any_[f"admin:{model}_{page}"] = {"object_id": objects[model].pk}
-    stage.any_ |= {
-        "admin:auth_user_password_change": {"id": person.pk},
-        "admin:app_list": {"app_label": "accounts"},
-        "admin:view_on_site": {"content_type_id": ContentType.objects.get_for_model(User).pk, "object_id": person.pk},
-        "admin:(?P<url>.*)$": {"url": "rien"},
-        "admin:migration_batch_decide": {"object_id": batch.pk, "name": "approuver"},
-        "admin:support_passwordreset_deed": {"pk": reset.pk, "name": "accepter"},
-        "admin:support_passwordreset_proof": {"pk": reset.pk},
-        "admin:support_passwordreset_page": {"pk": reset.pk, "number": 1},
-    }
+    return set_stage(monkeypatch)
 
 
 @contextmanager
@@ -308,29 +188,52 @@ OBJECTS = {
     "mode_decide": ("pk", 999_999),
     "mode_withdraw": ("pk", 999_999),
 }
+OF_ETNICS_DESK = {
+    "desk_ticket": ("reference", "D-ZZZZ-ZZZZ"),
+    "desk_history": ("reference", "D-ZZZZ-ZZZZ"),
+    "desk_news": ("reference", "D-ZZZZ-ZZZZ"),
+    "desk_piece": ("piece", NO_UUID),
+    "desk_incident": ("pk", 999_999),
+    "desk_quarantine_mail": ("pk", 999_999),
+    "desk_canned_edit": ("pk", 999_999),
+    "desk_view": ("slug", "aucune-vue"),
+    "desk_view_change": ("slug", "aucune-vue"),
+}
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("role", [PLAIN, HOLDER, GRANTED, GIA, PO, ETNIC, GLASS])
-@pytest.mark.parametrize("name", OBJECTS)
-def test_a_foreign_object_answers_like_one_that_does_not_exist(stage, name, role, method):
-    key, nothing = OBJECTS[name]
+def test_a_foreign_object_answers_like_one_that_does_not_exist(stage, role, method):
     client = client_of(stage, role)
-    foreign = stage.any_[name][key]
-    repeated = key == "numero"  # these pages may say again the number that they were asked
-    there = body(client, method, reverse(name, kwargs={key: foreign}), *[foreign] * repeated)
-    absent = body(client, method, reverse(name, kwargs={key: nothing}), *[nothing] * repeated)
-    assert there == absent
-    assert there[0] in {403, 404, 405}
+    for name, (key, nothing) in OBJECTS.items():
+        foreign = stage.any_[name][key]
+        repeated = key == "numero"  # these pages may say again the number that they were asked
+        there = body(client, method, reverse(name, kwargs={key: foreign}), *[foreign] * repeated)
+        absent = body(client, method, reverse(name, kwargs={key: nothing}), *[nothing] * repeated)
+        assert there == absent, name
+        assert there[0] in {403, 404, 405}, name
 
 
-@pytest.mark.parametrize("model", [name for name, who in policy.MODELS.items() if VERIFIER not in who[0]])
-def test_who_may_not_see_a_model_learns_nothing_of_which_objects_exist(stage, model):
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize("role", [PLAIN, SGNE, PRIMINFO])
+def test_what_is_of_another_desk_answers_like_what_does_not_exist(stage, role, method):
+    client = client_of(stage, role)
+    for name, (key, nothing) in OF_ETNICS_DESK.items():
+        there = body(client, method, reverse(name, kwargs=stage.any_[name]))
+        absent = body(client, method, reverse(name, kwargs={key: nothing}))
+        assert there == absent, name
+        assert there[0] in {403, 404, 405}, name
+
+
+def test_who_may_not_see_a_model_learns_nothing_of_which_objects_exist(stage):
     client = client_of(stage, VERIFIER)
-    there = stage.any_[f"admin:{model}_change"]["object_id"]
-    for page in ("change", "history", "delete"):
-        answers = {body(client, "get", reverse(f"admin:{model}_{page}", args=[pk])) for pk in (there, 999_999)}
-        assert len(answers) == 1
+    hidden = [name for name, who in policy.MODELS.items() if VERIFIER not in who[0]]
+    assert len(hidden) > 10
+    for model in hidden:
+        there = stage.any_[f"admin:{model}_change"]["object_id"]
+        for page in ("change", "history", "delete"):
+            answers = {body(client, "get", reverse(f"admin:{model}_{page}", args=[pk])) for pk in (there, 999_999)}
+            assert len(answers) == 1, (model, page)
 
 
 def test_the_request_that_another_person_made_stays_theirs(stage):

@@ -51,10 +51,12 @@ def strong_values(**changes: str | None) -> dict[str, str]:
     return {name: value for name, value in (values | changes).items() if value is not None}
 
 
-def run(*command: str | Path, environ: dict[str, str], cwd: Path = ROOT, **options) -> subprocess.CompletedProcess:
+def run(
+    *command: str | Path, environ: dict[str, str], cwd: Path = ROOT, timeout: int = 60, **options
+) -> subprocess.CompletedProcess:
     return subprocess.run(
         [str(word) for word in command],
-        cwd=cwd, env=environ, capture_output=True, text=True, check=False, timeout=60, **options,
+        cwd=cwd, env=environ, capture_output=True, text=True, check=False, timeout=timeout, **options,
     )  # fmt: skip
 
 

@@ -1,6 +1,5 @@
 """The audit: one line a deed, in its transaction, in one chain, which nothing changes (SEC-I1, I2, I4, I5, I7)."""
 
-import importlib
 import json
 import logging
 import threading
@@ -258,11 +257,7 @@ def test_a_transaction_that_forgets_to_end_holds_the_others_for_a_while_only(tra
 
 
 @pytest.fixture
-def guarded(db):
-    """The suite takes the triggers against TRUNCATE away, to empty its tables; here they are back."""
-    sql = importlib.import_module("bma_portal.migrations.0002_audit").REFUSE_TRUNCATE
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
+def two_lines(db):
     audit.record("sign_in", at=AT)
     audit.record("sign_out", at=AT)
 
@@ -296,7 +291,7 @@ COLUMNS = (
             SELECT {COLUMNS.replace("seq", "seq + 3", 1)}, hash, 'x' FROM {ENTRY} WHERE seq = 2""",
     ],
 )
-def test_the_database_refuses_to_change_the_journal(guarded, sql):
+def test_the_database_refuses_to_change_the_journal(two_lines, sql):
     with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql)
     assert [line.seq for line in lines()] == [1, 2]
@@ -317,13 +312,13 @@ def test_the_database_refuses_to_change_the_journal(guarded, sql):
         lambda: AuditHead.objects.get().save(),
     ],
 )
-def test_so_it_does_through_the_orm(guarded, act):
+def test_so_it_does_through_the_orm(two_lines, act):
     with pytest.raises(DatabaseError, match=REFUSED_BY_THE_DATABASE), transaction.atomic():
         act()
     assert audit.verify().sound
 
 
-def test_a_line_written_past_the_portal_follows_but_does_not_verify(guarded):
+def test_a_line_written_past_the_portal_follows_but_does_not_verify(two_lines):
     """Whoever has the database but not the key can only add at the end, and is found."""
     with connection.cursor() as cursor:
         cursor.execute(

@@ -121,6 +121,8 @@ TOKEN = "Zm9v-_YmFyYmF6cXV4Y2FuYXJpNzdR"
         f"/connexion/?next=/mot-de-passe/arret/{TOKEN}/",
         f"/connexion/?next=%2Fmot-de-passe%2Fretrait%2F{TOKEN}%2F",
         f"/connexion/?next=%2fMOT-DE-PASSE%2fretrait%2f{TOKEN}",
+        f'"GET /demandes/avis/{TOKEN}/ HTTP/1.1" 200',
+        f"/connexion/?next=%2Fdemandes%2Favis%2F{TOKEN}%2F",
         f"deux : /mot-de-passe/arret/{TOKEN}/ et /mot-de-passe/retrait/{TOKEN}/",
         "x" * 1960 + f"/mot-de-passe/retrait/{TOKEN}",
     ],

@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 from django.core.management import call_command
 
-from tests.bma_portal.production import ROOT, run
+from tests.bma_portal.production import run
 
 pytestmark = pytest.mark.database
 
@@ -68,7 +68,7 @@ def test_they_go_forward_and_back_and_forward_with_data_in_place():
             cursor.execute(f"CREATE DATABASE {name}")
             try:
                 url = re.sub(r"/\w+(?=\?|$)", f"/{name}", given, count=1)
-                done = run(sys.executable, "-c", WALK, environ=os.environ | {"DATABASE_URL": url}, cwd=ROOT)
+                done = run(sys.executable, "-c", WALK, environ=os.environ | {"DATABASE_URL": url}, timeout=240)
             finally:
                 cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
     assert (done.returncode, done.stdout) == (0, "bon\n"), done.stderr

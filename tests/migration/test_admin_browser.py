@@ -1,10 +1,6 @@
 """The staff's pages in a real browser: nothing for axe to say, no breach of the content policy, decisions by hand."""
 
-from urllib.parse import urlsplit
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import Page
 
@@ -13,6 +9,7 @@ from bma_portal import clock
 from bma_portal.mail.models import Sender, SenderState
 from migration.models import Batch, Mailing
 from tests.factories_migration import BatchFactory, MoveFactory
+from tests.walks.sound import at_each_size, enter, follow, hear, press, violations
 
 pytestmark = [
     pytest.mark.browser,
@@ -20,8 +17,6 @@ pytestmark = [
     # pytest-base-url, which pytest-playwright brings, is not ready for pytest 10.
     pytest.mark.filterwarnings("ignore:Session-scoped fixtures:pytest.PytestRemovedIn10Warning"),
 ]
-
-WIDTHS = (1280, 320)
 
 
 @pytest.fixture
@@ -38,13 +33,9 @@ def story():
 
 
 @pytest.fixture
-def staff_page(page: Page, live_server, signed_in) -> Page:
+def staff_page(page: Page, live_server, person) -> Page:
     """A browser signed in as SGNE."""
-    client: Client = signed_in("sgne")
-    session = client.cookies["sessionid"]
-    page.context.add_cookies(
-        [{"name": "sessionid", "value": session.value, "domain": urlsplit(live_server.url).hostname, "path": "/"}]
-    )
+    enter(page.context, live_server.url, person("sgne"))
     return page
 
 
@@ -65,34 +56,22 @@ def urls(move) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_axe_has_nothing_to_say(width, staff_page, live_server, story):
-    staff_page.set_viewport_size({"width": width, "height": 900})
+def test_axe_has_nothing_to_say_and_no_page_breaks_the_content_policy(staff_page, live_server, story):
+    said = hear(staff_page)
     found = []
     for name, url in urls(story).items():
         staff_page.goto(live_server.url + url)
-        for violation in Axe().run(staff_page).response["violations"]:
-            nodes = "; ".join(str(node["target"]) for node in violation["nodes"][:3])
-            found.append(f"{name}: {violation['id']} ({violation['help']}): {nodes}")
+        for size in at_each_size(staff_page):
+            found.extend(f"{name}, {size}: {violation}" for violation in violations(staff_page))
     assert found == []
-
-
-def test_no_page_breaks_the_content_policy(staff_page, live_server, story):
-    said: list[str] = []
-    staff_page.on(
-        "console", lambda message: said.append(message.text) if message.type in {"error", "warning"} else None
-    )
-    staff_page.on("pageerror", lambda error: said.append(str(error)))
-    for url in [*urls(story).values(), reverse("admin:accounts_organisation_add")]:
-        staff_page.goto(live_server.url + url)
-        staff_page.wait_for_load_state("networkidle")
+    staff_page.goto(live_server.url + reverse("admin:accounts_organisation_add"))  # the widgets that are Django's own
+    staff_page.wait_for_load_state("networkidle")
     assert said == []
 
 
 def test_axe_has_nothing_to_say_of_the_sign_in_page(page, live_server):
     page.goto(live_server.url + "/admin/")
-    violations = Axe().run(page).response["violations"]
-    assert [f"{v['id']}: {v['nodes'][0]['target']}" for v in violations] == []
+    assert violations(page) == []
 
 
 def test_the_page_does_not_scroll_sideways_on_a_phone(staff_page, live_server, story):
@@ -105,11 +84,11 @@ def test_the_page_does_not_scroll_sideways_on_a_phone(staff_page, live_server, s
 def test_a_batch_is_paused_by_keyboard(staff_page, live_server, story):
     staff_page.goto(live_server.url + urls(story)["lot"])
     staff_page.get_by_role("link", name="Suspendre").focus()
-    staff_page.keyboard.press("Enter")
+    follow(staff_page, "Enter")
     staff_page.get_by_label("Motif").focus()
     staff_page.keyboard.type("Le Service Desk est débordé.")
     staff_page.keyboard.press("Tab")
-    staff_page.keyboard.press("Enter")
+    follow(staff_page, "Enter")
     staff_page.get_by_text("Le lot 3 (PO) est suspendu.").wait_for()
     assert staff_page.get_by_text("Le Service Desk est débordé.").is_visible()
     story.batch.refresh_from_db()
@@ -118,10 +97,10 @@ def test_a_batch_is_paused_by_keyboard(staff_page, live_server, story):
 
 def test_a_held_mail_is_let_go_from_the_list(staff_page, live_server, story):
     staff_page.goto(live_server.url + urls(story)["fiche"])
-    staff_page.get_by_role("link", name="Décider").click()
+    follow(staff_page, staff_page.get_by_role("link", name="Décider"))
     staff_page.locator("input.action-select").check()
     staff_page.get_by_role("combobox").select_option(label="Envoyer malgré le retard")
-    staff_page.get_by_role("button", name="Appliquer").click()
-    staff_page.get_by_role("button", name="Envoyer").click()
+    press(staff_page, "Appliquer")
+    press(staff_page, "Envoyer")
     staff_page.get_by_text("1 mail(s) partiront malgré le retard.").wait_for()
     assert Mailing.objects.get(move=story, step=3).held_at is None

@@ -19,6 +19,7 @@ from tests.factories import MailboxFactory
 pytestmark = pytest.mark.django_db
 
 MONDAY = date(2024, 10, 7)
+MAILS_1_TO_3 = (MONDAY, date(2024, 10, 14), date(2024, 11, 4))  # the days between are lived through by the first test
 NINE = brussels(MONDAY, 9)
 
 
@@ -54,17 +55,15 @@ def exchange_accepts(at: datetime) -> None:
         KINDS[kind].accepted([r for r in rows if r.kind == kind], at=at)
 
 
-def live_through(until: date, *, start: date = MONDAY) -> None:
+def live_on(*days: date) -> None:
     """Each morning and each evening, what beat and the workers do."""
-    day = start
-    while day <= until:
+    for day in days:
         for hour in (9, 22):
             at = brussels(day, hour)
             sequence.advance(at=at)
             credentials.set_passwords(at=at)
             sequence.advance(at=at)
             exchange_accepts(at)
-        day += timedelta(days=1)
 
 
 def sent_days(step: int) -> set[date]:
@@ -72,7 +71,7 @@ def sent_days(step: int) -> set[date]:
 
 
 def test_the_four_mails_leave_on_their_days(batch):
-    live_through(date(2024, 11, 7))
+    live_on(*(MONDAY + timedelta(days=n) for n in range(32)))  # each day until 7 November
     assert [sent_days(step) for step in (1, 2, 3, 4)] == [
         {MONDAY}, {date(2024, 10, 14)}, {date(2024, 11, 4)}, {date(2024, 11, 6)},
     ]  # fmt: skip
@@ -109,7 +108,7 @@ def test_five_first_then_a_person(batch):
 
 
 def test_mail_2_waits_for_the_password_to_be_in_the_directory(batch, directory):
-    live_through(date(2024, 10, 13))
+    live_on(MONDAY)
     at = brussels(date(2024, 10, 14), 9)
     assert sequence.advance(at=at) == 0
     assert Credential.objects.count() == 8
@@ -128,18 +127,18 @@ def test_mail_2_is_never_queued_before_mail_1_was_accepted(batch):
 
 
 def test_mail_3_keeps_three_weeks_from_the_day_mail_2_really_left(batch):
-    live_through(date(2024, 10, 13))
+    live_on(MONDAY)
     late = date(2024, 10, 16)  # Exchange was away for two days
-    live_through(late, start=late)
+    live_on(late)
     assert sent_days(2) == {late}
-    live_through(date(2024, 11, 5), start=date(2024, 11, 4))
+    live_on(date(2024, 11, 4), date(2024, 11, 5))
     assert sent_days(3) == set()
-    live_through(date(2024, 11, 6), start=date(2024, 11, 6))
+    live_on(date(2024, 11, 6))
     assert sent_days(3) == {date(2024, 11, 6)}
 
 
 def test_mail_4_belongs_to_its_night_and_is_held_in_the_morning(batch):
-    live_through(date(2024, 11, 5))
+    live_on(*MAILS_1_TO_3)
     morning = brussels(date(2024, 11, 7), 10)
     assert sequence.advance(at=morning) == 0
     assert Mailing.objects.filter(step=4, held_at=morning).count() == 8
@@ -150,7 +149,7 @@ def test_mail_4_belongs_to_its_night_and_is_held_in_the_morning(batch):
     ("hour", "day", "leaves"), [(22, 6, 8), (23, 6, 8), (0, 7, 8), (2, 7, 8), (5, 7, 8), (6, 7, 0)]
 )
 def test_a_scheduler_that_was_down_catches_up_inside_the_night_only(batch, hour, day, leaves):
-    live_through(date(2024, 11, 5))
+    live_on(*MAILS_1_TO_3)
     assert sequence.advance(at=brussels(date(2024, 11, day), hour)) == leaves
 
 
@@ -187,16 +186,16 @@ def test_one_bad_mailbox_in_thirty_goes_on_two_suspend_the_batch(settings):
 
 
 def test_mail_4_recalls_the_same_password_and_destroys_it(batch, directory):
-    live_through(date(2024, 11, 5))
+    live_on(*MAILS_1_TO_3)
     sealed = {c.mailbox.address: credentials.reveal(c) for c in Credential.objects.select_related("mailbox")}
     assert sealed == directory.passwords
-    live_through(date(2024, 11, 6), start=date(2024, 11, 6))
+    live_on(date(2024, 11, 6))
     assert Credential.objects.live().count() == 0
     assert Credential.objects.filter(sealed="", destroyed_why="mail 4 envoyé").count() == 8
 
 
 def test_a_cancelled_batch_destroys_its_secrets_and_withdraws_its_mails(batch):
-    live_through(date(2024, 10, 14))
+    live_on(MONDAY, date(2024, 10, 14))
     sequence.advance(at=brussels(date(2024, 11, 4), 9))
     sequence.cancel(batch, by="sgne", at=brussels(date(2024, 11, 4), 10), note="report demandé")
     assert Credential.objects.live().count() == 0
@@ -207,7 +206,7 @@ def test_a_cancelled_batch_destroys_its_secrets_and_withdraws_its_mails(batch):
 
 
 def test_a_failed_mailbox_goes_to_a_later_batch_without_a_second_mail_2(batch):
-    live_through(date(2024, 11, 6))
+    live_on(*MAILS_1_TO_3, date(2024, 11, 6))
     move = Move.objects.first()
     at = brussels(date(2024, 11, 7), 2)
     move.move_to(Move.Status.FAILED, by="etnic", at=at, failure="verrou")
@@ -221,7 +220,7 @@ def test_a_failed_mailbox_goes_to_a_later_batch_without_a_second_mail_2(batch):
 @pytest.mark.parametrize("night", [date(2024, 10, 26), date(2025, 3, 29)])
 def test_a_night_with_a_change_of_clocks_is_one_night(batch, night):
     """27 October 2024 has 25 hours, 30 March 2025 has 23: minute by minute, each mail is queued once."""
-    live_through(date(2024, 11, 5))
+    live_on(*MAILS_1_TO_3)
     Batch.objects.update(
         mail1_on=night - timedelta(60), mail2_on=night - timedelta(50), mail3_on=night, night_on=night
     )
@@ -239,7 +238,7 @@ def test_a_night_with_a_change_of_clocks_is_one_night(batch, night):
 
 def test_a_refused_password_has_a_way_out(batch, directory):
     """The directory refused one box's password: its mail 2 waits, a person decides, another password is made."""
-    live_through(date(2024, 10, 13))
+    live_on(MONDAY)
     day = date(2024, 10, 14)
     sequence.advance(at=brussels(day, 9))
     directory.answers.append(Outcome(Verdict.PERMANENT, "refused", "L'annuaire refuse ce mot de passe."))

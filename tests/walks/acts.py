@@ -1,11 +1,17 @@
-"""What a walk does inside the portal, in a process of its own: `python -m tests.walks.acts NAME ARG…`.
+"""What a walk does inside the portal, each act in a process of its own: `python -m tests.walks.acts`, line by line.
 
-The walks' own process never opens the database through Django, so that the servers under it can be killed.
+The walks' own process never opens the database through Django, so that the servers under it can be killed. Orders are
+like [1, "queue", "40", "3"]: how many do it at once, what. Each does it in a forked child, for loading Django takes
+longer than most acts. The answer gives their exit statuses and what they wrote.
 """
 
 import json
+import os
 import sys
+import tempfile
+import traceback
 from datetime import UTC, datetime, timedelta
+from typing import BinaryIO
 
 import django
 
@@ -98,6 +104,57 @@ def directory_agrees() -> None:
     sys.stdout.write(str(sum(directory.verify(row.mailbox.address, credentials.reveal(row).reveal()) for row in rows)))
 
 
+def command(*arguments: str) -> None:
+    """As `manage.py` does it."""
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(["manage.py", *arguments])
+
+
+# The process itself
+
+
+def in_children(times: int, name: str, *arguments: str) -> list[tuple[int, str, str]]:
+    """The act in as many children at once: each one's exit status, and what it wrote."""
+    return [end(*child) for child in [begin(name, *arguments) for _ in range(times)]]
+
+
+def begin(name: str, *arguments: str) -> tuple[int, BinaryIO, BinaryIO]:
+    out, errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115  `_read` closes them
+    child = os.fork()
+    if child:
+        return child, out, errors
+    os.dup2(out.fileno(), 1)
+    os.dup2(errors.fileno(), 2)
+    status = 1
+    try:
+        globals()[name](*arguments)
+        status = 0
+    except SystemExit as left:
+        status = int(left.code or 0)
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def end(child: int, *written: BinaryIO) -> tuple[int, str, str]:
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    out, errors = (_read(file) for file in written)
+    return status, out, errors
+
+
+def _read(file: BinaryIO) -> str:
+    with file:
+        file.seek(0)
+        return file.read().decode()
+
+
 if __name__ == "__main__":
     django.setup()
-    globals()[sys.argv[1]](*sys.argv[2:])
+    from bma_portal import celery, urls  # noqa: F401
+    from bma_portal.mail.backends import ews  # noqa: F401
+
+    for line in sys.stdin:
+        print(json.dumps(in_children(*json.loads(line))), flush=True)

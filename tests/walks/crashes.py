@@ -131,9 +131,15 @@ def in_a_child(order: dict) -> dict:
 
 if __name__ == "__main__":
     django.setup()
+    from django.db import connections
+
     from bma_portal import celery, clock  # noqa: F401
     from bma_portal.mail.backends import ews  # noqa: F401
 
-    clock.is_public_holiday(date(2024, 10, 7))  # what is slow to load is loaded once here, not in each child
+    # What is slow the first time is done once here, not in each child.
+    clock.is_public_holiday(date(2024, 10, 7))
+    moment("2024-09-01T09:00:00+00:00")  # while there is nothing to send
+    connections.close_all()
+    print("prêt", flush=True)
     for line in sys.stdin:
         print(json.dumps(in_a_child(json.loads(line))), flush=True)

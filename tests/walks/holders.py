@@ -105,7 +105,11 @@ class Holders(Theatre):
         return False
 
     def prepare(self, password: str) -> dict[str, str]:
-        return json.loads(self.run("-m", "tests.walks.holders_stage", password).stdout)
+        return self.told_by("tests.walks.holders_stage", password)
+
+    def told_by(self, module: str, *arguments: str) -> dict[str, str]:
+        """What that program says in its line of JSON."""
+        return json.loads(self.run("-m", module, *arguments).stdout)
 
     def browser(self) -> Browser:
         self.browsers.append(Browser(self.portal, self.keep))

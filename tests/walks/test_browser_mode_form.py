@@ -5,95 +5,58 @@ from urllib.parse import urlsplit
 
 import pypdfium2
 import pytest
-from django.conf import settings
-from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
-from accounts.models import Contact, User
 from bma_portal.verdicts import Outcome, Verdict
 from demo.directory import MemoryDirectory
 from support.models import PasswordReset
-from tests.factories import ContactFactory
-from tests.sign_in import sign_in
 from tests.support.mode_stage import CHOOSE, check_url, number
 from tests.support.resets_stage import box, granted
 from tests.walks.mode_scenes import SCENES, TODAY, mine, set_date
-from tests.walks.test_browser_public import TEAMS, assert_sound, photograph
+from tests.walks.sound import assert_sound_at_each_size, enter, follow, photograph, press
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-WIDTHS = {"ordinateur": (1280, 900), "telephone": (390, 760), "etroit": (320, 640)}
 SHOW = "Afficher mon nouveau mot de passe"
 
 
-@pytest.fixture
-def site(live_server) -> str:
-    MemoryDirectory.forget()
-    for team, email in (TEAMS | {"enseignement_be": "BMA@enseignement.be"}).items():
-        if not Contact.objects.filter(team=team).exists():
-            ContactFactory(team=team, email=email, phone="+32 2 800 10 10", hours="Du lundi au vendredi")
+@pytest.fixture(autouse=True)
+def today(site) -> None:
     set_date(TODAY)
-    return live_server.url
 
 
-@pytest.fixture
-def tab(site, page: Page):
-    """A tab that complains in the end of what the browser complained of, and of any foreign host."""
-    complaints: list[str] = []
-    page.on("console", lambda message: message.type in {"error", "warning"} and complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: request.url.startswith((site, "data:")) or complaints.append(request.url))
-    yield page
-    assert [text for text in complaints if "Failed to load resource: the server responded" not in text] == []
-
-
-def enter(context: BrowserContext, site: str, user: User) -> None:
-    """The cookie of a session opened for that person."""
-    client = sign_in(Client(), user, strong=False)
-    name = settings.SESSION_COOKIE_NAME
-    context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": site}])
-
-
-@pytest.mark.parametrize("width", ["ordinateur", "etroit"])
 @pytest.mark.parametrize("scene", SCENES)
-def test_axe_finds_nothing_and_nothing_overflows(tab, site, scene, width):
-    tab.set_viewport_size(dict(zip(("width", "height"), WIDTHS[width], strict=True)))
+def test_axe_finds_nothing_and_nothing_overflows(tab, site, scene):
     path, user = SCENES[scene]()
     if user:
-        enter(tab.context, site, user)
+        enter(tab.context, site, user, strong=False)
     tab.goto(site + path)
-    photograph(tab, f"{scene}-{width}")
-    assert_sound(tab)
+    assert_sound_at_each_size(tab, scene)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_the_form_with_an_error_and_the_password_shown_masked_and_erased_are_sound_too(tab, site, width):
-    tab.set_viewport_size(dict(zip(("width", "height"), WIDTHS[width], strict=True)))
+def test_the_form_with_an_error_and_the_password_shown_masked_and_erased_are_sound_too(tab, site):
     path, user = mine()
-    enter(tab.context, site, user)
+    enter(tab.context, site, user, strong=False)
     tab.goto(site + path)
-    tab.get_by_role("button", name="Remplacer le mot de passe").click()
+    press(tab, "Remplacer le mot de passe")
     expect(tab.get_by_role("alert")).to_be_focused()
-    photograph(tab, f"verifier-erreur-{width}")
-    assert_sound(tab)
+    assert_sound_at_each_size(tab, "verifier-erreur")
     reach_the_password(tab, site, path)
-    photograph(tab, f"affiche-{width}")
-    assert_sound(tab)
+    assert_sound_at_each_size(tab, "affiche")
     tab.get_by_role("button", name="Masquer").click()
-    photograph(tab, f"masque-{width}")
-    assert_sound(tab)
+    expect(tab.get_by_role("button", name="Afficher encore")).to_be_visible()
+    assert_sound_at_each_size(tab, "masque")
     tab.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))")
-    photograph(tab, f"efface-{width}")
-    assert_sound(tab)
+    expect(tab.get_by_text("n’est plus sur cette page")).to_be_visible()
+    assert_sound_at_each_size(tab, "efface")
 
 
 def reach_the_password(page: Page, site: str, path: str) -> str:
     """Through the form with the mouse; the password that the directory now has."""
     page.goto(site + path)
     page.get_by_role("checkbox").check()
-    page.get_by_role("button", name="Remplacer le mot de passe").click()
-    page.get_by_role("button", name=SHOW).click()
+    press(page, "Remplacer le mot de passe")
+    press(page, SHOW)
     expect(page.get_by_role("heading", level=1)).to_have_text("Notez-le maintenant")
-    page.wait_for_load_state()
     return in_force(path)
 
 
@@ -119,29 +82,27 @@ def reach(page: Page, name: str) -> None:
     raise AssertionError(f"« {name} » ne s’atteint pas au clavier")
 
 
-def follow(page: Page, name: str) -> None:
+def reach_and_follow(page: Page, name: str) -> None:
     reach(page, name)
-    with page.expect_navigation():
-        page.keyboard.press("Enter")
+    follow(page, "Enter")
 
 
 def test_from_the_home_page_to_the_password_with_the_keyboard_alone(tab, site):
     mailbox = box()
-    enter(tab.context, site, granted(mailbox))
+    enter(tab.context, site, granted(mailbox), strong=False)
     tab.goto(site)
-    follow(tab, "Mot de passe perdu")
-    follow(tab, "La boîte, dans la nouvelle interface")
+    reach_and_follow(tab, "Mot de passe perdu")
+    reach_and_follow(tab, "La boîte, dans la nouvelle interface")
     reach(tab, "Numéro FASE")
     tab.keyboard.type(str(mailbox.organisation.fase))
-    with tab.expect_navigation():
-        tab.keyboard.press("Enter")
-    follow(tab, "Demander un nouveau mot de passe")
+    follow(tab, "Enter")
+    reach_and_follow(tab, "Demander un nouveau mot de passe")
     expect(tab.get_by_role("radio")).to_be_checked()
-    follow(tab, "Continuer")
+    reach_and_follow(tab, "Continuer")
     reach(tab, "Je comprends")
     tab.keyboard.press("Space")
-    follow(tab, "Remplacer le mot de passe")
-    follow(tab, SHOW)
+    reach_and_follow(tab, "Remplacer le mot de passe")
+    reach_and_follow(tab, SHOW)
     clear = in_force(check_url(mailbox))
     expect(tab.locator("[data-password-text]")).to_have_text(clear)
     reach(tab, "Masquer")
@@ -153,40 +114,39 @@ def test_from_the_home_page_to_the_password_with_the_keyboard_alone(tab, site):
     reach(tab, "Demandez-en un autre")
 
 
-def test_the_whole_way_without_javascript_on_a_phone(site, browser: Browser):
+def test_the_whole_way_without_javascript_on_a_phone(site, new_context):
     mailbox = box()
-    context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 760})
-    enter(context, site, granted(mailbox))
+    context = new_context(java_script_enabled=False, viewport={"width": 390, "height": 760})
+    enter(context, site, granted(mailbox), strong=False)
     page = context.new_page()
     page.goto(site)
-    page.get_by_role("navigation").get_by_role("link", name="Mot de passe perdu").click()
-    page.get_by_role("link", name="La boîte, dans la nouvelle interface").click()
+    follow(page, page.get_by_role("navigation").get_by_role("link", name="Mot de passe perdu"))
+    follow(page, page.get_by_role("link", name="La boîte, dans la nouvelle interface"))
     page.get_by_label("Numéro FASE").fill(number(mailbox))
-    page.get_by_role("button", name="Continuer").click()
-    page.get_by_role("link", name="Demander un nouveau mot de passe").click()
-    page.get_by_role("button", name="Continuer").click()
-    page.get_by_role("button", name="Remplacer le mot de passe").click()
+    press(page, "Continuer")
+    follow(page, page.get_by_role("link", name="Demander un nouveau mot de passe"))
+    press(page, "Continuer")
+    press(page, "Remplacer le mot de passe")
     expect(page).to_have_title(re.compile("^Erreur"))
     expect(page.get_by_role("alert")).to_be_focused()
     page.get_by_role("checkbox").check()
-    page.get_by_role("button", name="Remplacer le mot de passe").click()
-    page.get_by_role("button", name=SHOW).click()
+    press(page, "Remplacer le mot de passe")
+    press(page, SHOW)
     expect(page.locator("[data-password-text]")).to_have_text(in_force(check_url(mailbox)))
     photograph(page, "affiche-sans-javascript")
     for button in ("Copier le mot de passe", "Masquer", "Imprimer le feuillet"):
         expect(page.get_by_role("button", name=button)).to_have_count(0)
-    page.get_by_role("link", name="quitter cette page").click()
+    follow(page, page.get_by_role("link", name="quitter cette page"))
     expect(page.get_by_role("heading", level=1)).to_have_text("Le mot de passe a été affiché")
-    page.get_by_role("button", name="Se déconnecter").click()
+    press(page, "Se déconnecter")
     page.goto(site + CHOOSE)
     expect(page).to_have_url(re.compile("/connexion/"))
-    context.close()
 
 
 @pytest.fixture
 def shown(tab, site) -> tuple[Page, str]:
     path, user = mine()
-    enter(tab.context, site, user)
+    enter(tab.context, site, user, strong=False)
     return tab, reach_the_password(tab, site, path)
 
 
@@ -224,7 +184,7 @@ def test_without_a_clipboard_the_button_selects_it(shown):
 
 def test_after_a_minute_it_is_masked_and_shown_again_as_often_as_asked(tab, site):
     path, user = mine()
-    enter(tab.context, site, user)
+    enter(tab.context, site, user, strong=False)
     tab.clock.install()
     clear = reach_the_password(tab, site, path)
     for _ in range(3):
@@ -249,20 +209,19 @@ def test_nothing_of_it_is_left_in_the_browser(shown, site):
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["avec-javascript", "sans-javascript"])
-def test_going_back_to_it_shows_no_password(site, browser: Browser, script):
+def test_going_back_to_it_shows_no_password(site, new_context, script):
     path, user = mine()
-    context = browser.new_context(java_script_enabled=script)
-    enter(context, site, user)
+    context = new_context(java_script_enabled=script)
+    enter(context, site, user, strong=False)
     page = context.new_page()
     clear = reach_the_password(page, site, path)
-    page.get_by_role("link", name="quitter cette page").click()
+    follow(page, page.get_by_role("link", name="quitter cette page"))
     expect(page.get_by_role("heading", level=1)).to_have_text("Le mot de passe a été affiché")
     page.go_back(wait_until="commit")
     page.wait_for_timeout(500)
     left = page.content().replace('</span><span class="password-group">', "")
     assert clear not in left
     assert clear[:4] not in left
-    context.close()
 
 
 def test_leaving_erases_it_even_from_a_page_that_the_browser_keeps_alive(shown):
@@ -282,7 +241,7 @@ def test_the_page_that_shows_it_tells_nobody_where_one_comes_from_and_keeps_the_
             return (await fetch(f.action, { method: "POST", body: new FormData(f) })).status }"""
     )
     assert answer == 200
-    page.get_by_role("link", name="quitter cette page").click()
+    follow(page, page.get_by_role("link", name="quitter cette page"))
     assert set(sent) <= {"", f"{site}/"} or not any("demande" in referer for referer in sent[:2])
 
 
@@ -305,11 +264,11 @@ def test_the_slip_prints_on_one_page_with_what_is_needed_and_nothing_else(shown,
 
 def test_a_directory_that_is_away_is_said_and_the_password_comes_later(tab, site):
     path, user = mine()
-    enter(tab.context, site, user)
+    enter(tab.context, site, user, strong=False)
     MemoryDirectory.answers = [Outcome(Verdict.RETRY, "injoignable", "L’annuaire ne répond pas.", wide=True)]
     tab.goto(site + path)
     tab.get_by_role("checkbox").check()
-    tab.get_by_role("button", name="Remplacer le mot de passe").click()
+    press(tab, "Remplacer le mot de passe")
     expect(tab.get_by_text("L’annuaire des mots de passe ne répond pas")).to_be_visible()
     photograph(tab, "demande-annuaire-absent")
     expect(tab.get_by_role("button", name=SHOW)).to_have_count(0)

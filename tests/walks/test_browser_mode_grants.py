@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from accounts.models import GrantRequest, ResetGrant
 from tests.factories import OrganisationFactory, UserFactory
@@ -16,11 +16,10 @@ from tests.factories_holders import (
     ResetGrantFactory,
     SocialAccountFactory,
 )
-from tests.walks.test_browser_mode_form import enter, site, tab  # noqa: F401  fixtures
-from tests.walks.test_browser_public import LONG_NAME, assert_sound, photograph, set_date
+from tests.walks.mode_scenes import LONG_NAME, set_date
+from tests.walks.sound import assert_sound_at_each_size, enter, follow, press
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-WIDTHS = {"ordinateur": (1280, 900), "telephone": (390, 760)}
 DAY = date(2026, 10, 15)
 
 
@@ -59,79 +58,73 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_nothing_and_nothing_overflows(tab, site, name, width):  # noqa: F811
-    tab.set_viewport_size(dict(zip(("width", "height"), WIDTHS[width], strict=True)))
+def test_axe_finds_nothing_and_nothing_overflows(tab, site, name):
     user, path = PAGES[name](story())
-    enter(tab.context, site, user)
+    enter(tab.context, site, user, strong=False)
     tab.goto(site + path)
     expect(tab.get_by_role("heading", level=1)).to_have_count(1)
-    photograph(tab, f"permissions-{name}-{width}")
-    assert_sound(tab)
+    assert_sound_at_each_size(tab, f"permissions-{name}")
 
 
-@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", ["accorder", "retirer", "demande", "miennes"])
-def test_the_forms_with_an_error_are_sound_and_the_summary_has_the_focus(tab, site, name, width):  # noqa: F811
-    tab.set_viewport_size(dict(zip(("width", "height"), WIDTHS[width], strict=True)))
+def test_the_forms_with_an_error_are_sound_and_the_summary_has_the_focus(tab, site, name):
     user, path = PAGES[name](story())
-    enter(tab.context, site, user)
+    enter(tab.context, site, user, strong=False)
     tab.goto(site + path)
-    tab.locator("main form").last.get_by_role("button").click()
+    follow(tab, tab.locator("main form").last.get_by_role("button"))
     expect(tab.get_by_role("alert")).to_be_focused()
     expect(tab).to_have_title(re.compile("^Erreur.: "))
-    photograph(tab, f"permissions-{name}-erreur-{width}")
-    assert_sound(tab)
+    assert_sound_at_each_size(tab, f"permissions-{name}-erreur")
     tab.get_by_role("alert").get_by_role("link").first.click()
     assert tab.evaluate("document.activeElement.tagName") in {"INPUT", "TEXTAREA"}
 
 
-def grants_and_withdraws(page: Page, site: str) -> None:  # noqa: F811
+def grants_and_withdraws(page: Page, site: str) -> None:
+    def go(name: str) -> None:
+        follow(page, page.get_by_role("link", name=name))
+
     page.goto(site + reverse("mode_grants"))
     page.get_by_label("Chercher une unité").fill("247")
-    page.get_by_role("button", name="Chercher").click()
-    page.get_by_role("link", name=LONG_NAME).click()
-    page.get_by_role("link", name="Accorder la permission").click()
+    press(page, "Chercher")
+    go(LONG_NAME)
+    go("Accorder la permission")
     page.get_by_label("Identifiant Cerbère").fill("sujet-exact")
-    page.get_by_role("button", name="Continuer").click()
+    press(page, "Continuer")
     expect(page.locator("dl")).to_contain_text("Sam Secrétaire")
-    page.get_by_role("button", name="Accorder la permission à Sam Secrétaire").click()
+    press(page, "Accorder la permission à Sam Secrétaire")
     expect(page.get_by_role("status")).to_contain_text("accordée à Sam Secrétaire")
-    page.get_by_role("link", name="Traiter la demande de Ada Demandeuse").click()
+    go("Traiter la demande de Ada Demandeuse")
     page.get_by_label("Accorder la permission").check()
-    page.get_by_role("button", name="Envoyer ma réponse").click()
+    press(page, "Envoyer ma réponse")
     expect(page.get_by_role("status")).to_contain_text("accordée à Ada Demandeuse")
-    page.get_by_role("link", name="Retirer la permission de Sam Secrétaire").click()
+    go("Retirer la permission de Sam Secrétaire")
     page.get_by_label("Motif du retrait").fill("Erreur de personne")
-    page.get_by_role("button", name="Retirer la permission").click()
+    follow(page, page.get_by_role("button", name="Retirer la permission"))
     expect(page.get_by_role("status")).to_contain_text("est retirée")
     expect(page.locator("#historique + ul")).to_contain_text("par Gaëlle Gia. Motif : Erreur de personne")
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["avec", "sans JavaScript"])
-def test_a_gia_grants_decides_and_withdraws(browser: Browser, site, javascript):  # noqa: F811
+def test_a_gia_grants_decides_and_withdraws(new_context, site, javascript):
     told = story()
-    context = browser.new_context(java_script_enabled=javascript, viewport={"width": 390, "height": 760})
-    try:
-        enter(context, site, told["gia"])
-        grants_and_withdraws(context.new_page(), site)
-    finally:
-        context.close()
+    context = new_context(java_script_enabled=javascript, viewport={"width": 390, "height": 760})
+    enter(context, site, told["gia"], strong=False)
+    grants_and_withdraws(context.new_page(), site)
     assert ResetGrant.objects.get(user=told["other"]).revoked_why == "Erreur de personne"
     assert GrantRequest.objects.get(pk=told["asked"].pk).grant.granted_by == told["gia"]
 
 
-def test_a_person_asks_with_the_keyboard_alone(tab, site):  # noqa: F811
+def test_a_person_asks_with_the_keyboard_alone(tab, site):
     told = story()
-    enter(tab.context, site, told["other"])
+    enter(tab.context, site, told["other"], strong=False)
     tab.goto(site + reverse("mode_grants"))
     tab.get_by_label("Numéro FASE").focus()
     tab.keyboard.type("00 247")
     tab.keyboard.press("Tab")
     tab.keyboard.type("Je remplace la directrice")
     tab.keyboard.press("Tab")
-    tab.keyboard.press("Enter")
+    follow(tab, "Enter")
     # 247 is an establishment's number only: nothing to choose.
     expect(tab.get_by_role("status")).to_contain_text("Votre demande pour EC 000247 est enregistrée")
     assert GrantRequest.objects.get(user=told["other"]).message == "Je remplace la directrice"

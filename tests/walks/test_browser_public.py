@@ -1,53 +1,21 @@
 """The public pages in a real browser: nothing for axe to find, nothing for the CSP to block, no need of a mouse."""
 
-import os
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from accounts.models import Contact
-from bma_portal import clock
 from migration.models import Batch
-from tests.factories import ContactFactory, MailboxFactory, OrganisationFactory, SiteFactory, SitePlacementFactory
+from tests.factories import MailboxFactory, OrganisationFactory, SiteFactory, SitePlacementFactory
 from tests.factories_migration import MoveFactory
+from tests.walks.mode_scenes import LONG_NAME, set_date
+from tests.walks.sound import WCAG, assert_sound_at_each_size, follow, photograph, press, violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-WIDTHS = {"ordinateur": (1280, 900), "telephone": (320, 640)}
 STATUS = "/ma-boite/etat/"
-TEAMS = {"sgne": "migrationBMA@cfwb.be", "etnic": "support@etnic.be", "priminfo": "sttd@priminfo.be"}
 MAILS = Path(__file__).parent.parent / "migration" / "snapshots"
-LONG_NAME = "École fondamentale communale d’immersion linguistique du Centre et des Hameaux réunis"
-
-
-@pytest.fixture
-def site(live_server) -> str:
-    """The portal, with the contacts that the migrations of other tests may have flushed."""
-    for team, email in TEAMS.items():
-        if not Contact.objects.filter(team=team).exists():
-            ContactFactory(team=team, email=email, phone="+32 2 800 10 10", hours="Du lundi au vendredi")
-    if not Contact.objects.filter(team="enseignement_be").exists():
-        ContactFactory(team="enseignement_be", email="BMA@enseignement.be")
-    return live_server.url
-
-
-@pytest.fixture
-def tab(site, page: Page):
-    """A tab that complains in the end of what the browser complained of, and of any foreign host."""
-    complaints: list[str] = []
-    page.on("console", lambda message: message.type in {"error", "warning"} and complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: request.url.startswith((site, "data:")) or complaints.append(request.url))
-    yield page
-    # The browser itself writes a line for each answer that is not a success: it is the page that was asked for.
-    assert [text for text in complaints if "Failed to load resource: the server responded" not in text] == []
-
-
-def set_date(day: date, hour: int = 12) -> None:
-    clock.set_for_every_process(clock.brussels(day, hour))
 
 
 def of(move_or_box) -> str:
@@ -134,44 +102,19 @@ SCENES: dict[str, Callable[[], str]] = {
 }
 
 
-def photograph(page: Page, name: str) -> None:
-    """With SCREENSHOTS=folder, every page is kept as one sees it."""
-    if folder := os.environ.get("SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
-
-
-def assert_sound(page: Page) -> None:
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
-    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert overflow <= 0, f"la page déborde de {overflow} px"
-    small = page.evaluate(
-        """() => [...document.querySelectorAll("button, input, nav a, summary, .unit, .interface-link, .contact a")]
-            .filter(e => e.getClientRects().length && Math.min(e.offsetHeight, e.offsetWidth) < 24)
-            .map(e => e.outerHTML)"""
-    )
-    assert small == []
-
-
-@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scene", SCENES)
-def test_axe_finds_nothing_and_nothing_overflows(tab, site, scene, width):
-    tab.set_viewport_size(dict(zip(("width", "height"), WIDTHS[width], strict=True)))
+def test_axe_finds_nothing_and_nothing_overflows(tab, site, scene):
     tab.goto(site + SCENES[scene]())
-    photograph(tab, f"{scene}-{width}")
-    assert_sound(tab)
+    assert_sound_at_each_size(tab, scene)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_the_page_that_slows_a_visitor_is_sound_too(tab, site, width):
-    tab.set_viewport_size(dict(zip(("width", "height"), WIDTHS[width], strict=True)))
+def test_the_page_that_slows_a_visitor_is_sound_too(tab, site):
     for number in range(21):
         answer = tab.goto(f"{site}{STATUS}?numero={number + 1}")
         if answer.status == 429:
             break
     expect(tab.get_by_role("heading", level=1)).to_have_text("Trop de demandes en peu de temps")
-    photograph(tab, f"trop-{width}")
-    assert_sound(tab)
+    assert_sound_at_each_size(tab, "trop")
 
 
 SPACED = "* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important }"
@@ -212,7 +155,7 @@ def test_a_holder_finds_the_way_with_the_keyboard_alone(tab, site):
     field = tab.get_by_label("Numéro FASE ou adresse de la boîte")
     expect(field).to_be_focused()
     tab.keyboard.type(f"po00{move.mailbox.organisation.fase}")
-    tab.keyboard.press("Enter")
+    follow(tab, "Enter")
     expect(tab.get_by_text("La date de la migration est confirmée.")).to_be_visible()
     reached = set()
     for _ in range(40):
@@ -227,9 +170,8 @@ def test_a_holder_finds_the_way_with_the_keyboard_alone(tab, site):
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["avec-javascript", "sans-javascript"])
-def test_an_error_takes_the_focus_and_leads_to_its_field(site, browser: Browser, scripts):
-    context = browser.new_context(java_script_enabled=scripts)
-    page = context.new_page()
+def test_an_error_takes_the_focus_and_leads_to_its_field(site, new_context, scripts):
+    page = new_context(java_script_enabled=scripts).new_page()
     page.goto(f"{site}{STATUS}?numero=zzz")
     expect(page).to_have_title("Erreur : Où en est ma boîte\N{NO-BREAK SPACE}? – Portail BMA")
     summary = page.get_by_role("alert")
@@ -240,21 +182,18 @@ def test_an_error_takes_the_focus_and_leads_to_its_field(site, browser: Browser,
     expect(field).to_be_focused()
     expect(field).to_have_value("zzz")
     expect(field).to_have_attribute("aria-invalid", "true")
-    context.close()
 
 
-def test_everything_works_without_javascript(site, browser: Browser):
+def test_everything_works_without_javascript(site, new_context):
     move = MoveFactory(migrated=True, mailbox__organisation__fase=1234)
     set_date(date(2024, 12, 1))
-    context = browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 740})
-    page = context.new_page()
+    page = new_context(java_script_enabled=False, viewport={"width": 360, "height": 740}).new_page()
     page.goto(site)
     page.get_by_label("Numéro FASE ou adresse de la boîte").fill(f"po{move.mailbox.organisation.fase}")
-    page.get_by_role("button", name="Voir où en est ma boîte").click()
+    press(page, "Voir où en est ma boîte")
     expect(page.get_by_role("link", name="Ouvrir la nouvelle interface")).to_be_visible()
-    page.get_by_role("link", name="Chercher une autre boîte").click()
+    follow(page, page.get_by_role("link", name="Chercher une autre boîte"))
     expect(page.get_by_role("heading", level=1)).to_have_text("Où en est ma boîte\N{NO-BREAK SPACE}?")
-    context.close()
 
 
 def test_a_printed_page_keeps_the_facts_and_leaves_the_rest(tab, site):
@@ -272,6 +211,5 @@ def test_a_mail_is_accessible_and_fits_a_phone(page: Page, name):
     page.set_viewport_size({"width": 320, "height": 640})
     page.set_content((MAILS / f"{name}.html").read_text(encoding="utf-8"))
     photograph(page, f"mail-{name}")
-    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
-    assert found.violations_count == 0, found.generate_report()
+    assert violations(page, only=WCAG) == []
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")

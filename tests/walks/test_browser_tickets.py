@@ -3,7 +3,7 @@
 from datetime import date
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from bma_portal.clock import brussels
 from support import forms_contact, tickets, tokens
@@ -74,12 +74,10 @@ def test_from_the_question_to_the_opinion(tab, site):
     assert Ticket.objects.get().satisfied is True
 
 
-def test_without_javascript_on_a_phone(site, browser: Browser, request):
+def test_without_javascript_on_a_phone(site, new_context):
     set_date(DAY)
     box = MailboxFactory()
-    context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 760})
-    request.addfinalizer(context.close)  # also after a failure: an open page keeps a connection
-    page = context.new_page()
+    page = new_context(java_script_enabled=False, viewport={"width": 390, "height": 760}).new_page()
     page.goto(f"{site}/demandes/nouvelle/?besoin=technique&sujet=webmail&numero=ec{box.organisation.fase}")
     page.get_by_label("En quelques mots").fill("Page blanche")
     page.get_by_label("Votre message").fill("Depuis lundi.")

@@ -34,6 +34,7 @@ class Victim:
             [sys.executable, "-m", "tests.walks.crashes"], cwd=ROOT, env=theatre.env, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
+        assert self.process.stdout.readline() == "prêt\n"
 
     def does(self, action: str, *arguments: object, crash: str = "") -> dict:
         self.process.stdin.write(json.dumps({"do": action, "arguments": arguments, "crash": crash}) + "\n")

@@ -45,14 +45,12 @@ def test_workers_killed_ten_times_at_random_moments(theatre: Theatre) -> None:
     ],
     ids=lambda fault: "-".join(str(value) for value in fault.values()),
 )
-def test_a_fault_of_exchange_costs_time_only(theatre: Theatre, operation: str, fault: dict) -> None:
-    theatre.exchange.faults([{"op": operation, **fault, "times": 3}])
-    theatre.act("queue", 40, 3)
-    theatre.beat()
-    theatre.worker()
-    theatre.wait_drained()
-    assert theatre.exchange.faults()[0]["fired"] == 3
-    theatre.assert_each_once_and_in_order()
+def test_a_fault_of_exchange_costs_time_only(at_work: Theatre, operation: str, fault: dict) -> None:
+    at_work.exchange.faults([{"op": operation, **fault, "times": 3}])
+    at_work.act("queue", 20, 3)
+    at_work.wait_drained()
+    assert at_work.exchange.faults()[0]["fired"] == 3
+    at_work.assert_each_once_and_in_order()
 
 
 def test_random_faults_everywhere(theatre: Theatre) -> None:
@@ -69,20 +67,17 @@ def test_random_faults_everywhere(theatre: Theatre) -> None:
     theatre.assert_each_once_and_in_order()
 
 
-def test_refused_for_a_while_the_sender_waits_and_goes_on(theatre: Theatre) -> None:
-    theatre.exchange.faults([{"op": "*", "action": "unauthorized", "times": 2}])
-    theatre.act("queue", 30, 2)
-    theatre.beat()
-    theatre.worker()
-    theatre.wait_drained()
-    theatre.assert_each_once_and_in_order()
+def test_refused_for_a_while_the_sender_waits_and_goes_on(at_work: Theatre) -> None:
+    at_work.exchange.faults([{"op": "*", "action": "unauthorized", "times": 2}])
+    at_work.act("queue", 30, 2)
+    at_work.wait_drained()
+    at_work.assert_each_once_and_in_order()
 
 
-def test_refused_three_times_the_sender_stops_until_a_person_resumes_it(theatre: Theatre) -> None:
+def test_refused_three_times_the_sender_stops_until_a_person_resumes_it(at_work: Theatre) -> None:
+    theatre = at_work
     theatre.exchange.faults([{"op": "*", "action": "unauthorized"}])
     theatre.act("queue", 30, 2)
-    theatre.beat()
-    theatre.worker()
     paused = "SELECT count(*) FROM mail_senderstate WHERE paused_at IS NOT NULL"
     theatre.wait(lambda: theatre.ask(paused)[0][0] == 1, "expéditeur arrêté")
     time.sleep(1)
@@ -96,15 +91,13 @@ def test_refused_three_times_the_sender_stops_until_a_person_resumes_it(theatre:
     theatre.assert_each_once_and_in_order()
 
 
-def test_one_invalid_recipient_does_not_stop_the_others(theatre: Theatre) -> None:
+def test_one_invalid_recipient_does_not_stop_the_others(at_work: Theatre) -> None:
     wrong = {"recipient": "ec000007@adm.cfwb.be"}
-    theatre.exchange.faults([{"op": "CreateItem", "action": "invalid_recipient", "match": wrong}])
-    theatre.act("queue", 40, 1)
-    theatre.beat()
-    theatre.worker()
-    theatre.wait_drained()
-    theatre.assert_each_once_and_in_order(failed=1)
-    reason = theatre.ask("SELECT last_error FROM mail_outgoingmail WHERE status = 'failed'")[0][0]
+    at_work.exchange.faults([{"op": "CreateItem", "action": "invalid_recipient", "match": wrong}])
+    at_work.act("queue", 40, 1)
+    at_work.wait_drained()
+    at_work.assert_each_once_and_in_order(failed=1)
+    reason = at_work.ask("SELECT last_error FROM mail_outgoingmail WHERE status = 'failed'")[0][0]
     assert reason == "Exchange refuse cette adresse."
 
 

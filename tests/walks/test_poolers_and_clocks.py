@@ -99,7 +99,7 @@ def test_a_campaign_and_kills_through_a_pooler(pooled: Theatre) -> None:
     pooled.beat()
     workers = [pooled.worker(), pooled.worker()]
     pooled.wait_ready(2)
-    replay = pooled.replay()
+    replay = pooled.replay(last="2024-12-06")
     pooled.wait_sent(2)
     for n in range(3):
         time.sleep(chance.uniform(0.1, 0.8))

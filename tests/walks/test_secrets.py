@@ -76,7 +76,7 @@ def test_no_trace_of_a_password_outside_the_mail_and_the_directory(theatre: Thea
         theatre.beat()
         theatre.worker()
         theatre.wait_ready()
-        replay = theatre.replay()
+        replay = theatre.replay(last="2024-12-06")
         out, errors = replay.communicate(timeout=120)
     assert replay.returncode == 0, errors
     told = theatre.passwords(2)

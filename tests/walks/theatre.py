@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -24,10 +25,38 @@ PATIENCE = 90
 PASSWORD = re.compile(r"(?<![\w-])\w{4}(?:-\w{4}){3}(?![\w-])", re.ASCII)
 
 
+class StageHand:
+    """The process that acts inside the portal, in the environment of the moment."""
+
+    def __init__(self, env: dict[str, str]) -> None:
+        self.env = dict(env)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.walks.acts"],
+            cwd=ROOT, env=self.env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+
+    def does(self, *act: str, times: int = 1) -> list[subprocess.CompletedProcess]:
+        assert self.process.stdin
+        assert self.process.stdout
+        limit = threading.Timer(240, self.process.kill)
+        limit.start()
+        try:
+            self.process.stdin.write(json.dumps([times, *act]) + "\n")
+            self.process.stdin.flush()
+            done = json.loads(self.process.stdout.readline())
+        finally:
+            limit.cancel()
+        return [subprocess.CompletedProcess(act, status, out, errors) for status, out, errors in done]
+
+    def close(self) -> None:
+        self.process.communicate(timeout=30)
+
+
 class Theatre:
     def __init__(self, servers: Servers, exchange: StandIn, folder: Path) -> None:
         self.servers, self.exchange, self.folder = servers, exchange, folder
         self.troupe: list[subprocess.Popen] = []
+        self.stage_hand: StageHand | None = None
         self.env = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "bma_portal.settings.test",
@@ -67,10 +96,36 @@ class Theatre:
         self.troupe.remove(process)
 
     def act(self, name: str, *arguments: object) -> str:
-        return self.run("-m", "tests.walks.acts", name, *map(str, arguments)).stdout
+        """What `tests.walks.acts` does under that name, and what it says."""
+        (done,) = self.hand().does(name, *map(str, arguments))
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
-    def manage(self, *arguments: str) -> subprocess.CompletedProcess:
-        return self.run("manage.py", *arguments)
+    def twice_at_once(self, *arguments: str) -> list[subprocess.CompletedProcess]:
+        """The same command of `manage.py` by two people at the same moment."""
+        return self.hand().does("command", *arguments, times=2)
+
+    def hand(self) -> StageHand:
+        if self.stage_hand is None or self.stage_hand.env != self.env:
+            self.dismiss()
+            self.stage_hand = StageHand(self.env)
+        return self.stage_hand
+
+    def clear(self) -> None:
+        """Nothing in the outbox nor at Exchange, a beat and a worker at work: new ones after a walk that failed."""
+        if not self.troupe or self.waiting() or any(process.poll() is not None for process in self.troupe):
+            self.close()
+            (self.folder / "troupe.log").unlink(missing_ok=True)
+            self.beat()
+            self.worker()
+            self.wait_ready()
+        self.exchange.reset()
+        self.ask("TRUNCATE mail_outgoingmail, mail_senderstate, mail_throttle CASCADE")
+
+    def dismiss(self) -> None:
+        if self.stage_hand is not None:
+            self.stage_hand.close()
+            self.stage_hand = None
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess:
         return subprocess.run(
@@ -83,18 +138,6 @@ class Theatre:
             check=True,
         )
 
-    def twice_at_once(self, *arguments: str) -> list[subprocess.CompletedProcess]:
-        """The same command by two people in the same second."""
-        both = [
-            subprocess.Popen(
-                [sys.executable, "manage.py", *arguments],
-                cwd=ROOT, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            )
-            for _ in range(2)
-        ]  # fmt: skip
-        ends = [(one, *one.communicate(timeout=PATIENCE)) for one in both]
-        return [subprocess.CompletedProcess(one.args, one.returncode, out, errors) for one, out, errors in ends]
-
     def set_clock(self, at: datetime) -> None:
         """For every process, until the walk ends."""
         self.ask(
@@ -104,6 +147,7 @@ class Theatre:
         )
 
     def close(self) -> None:
+        self.dismiss()
         for process in list(self.troupe):
             self.kill(process)
 
@@ -121,7 +165,7 @@ class Theatre:
         try:
             with connection, connection.cursor() as cursor:
                 cursor.execute(query, values)
-                return cursor.fetchall()
+                return cursor.fetchall() if cursor.description else []
         finally:
             connection.close()
 
