@@ -26,10 +26,11 @@ _WANTED = {
     "empreinte",
     "requete",
 }
-# Whoever has such an address has the password, or stops a request (SEC-D4). A `next=` quotes its slashes. Cerbère's
-# code stands in the address where one comes back.
+# Whoever has such an address has the password, stops a request (SEC-D4), or speaks for a requester. A `next=` quotes
+# its slashes. Cerbère's code stands in the address where one comes back.
 _TOKEN = re.compile(
-    r"(mot-de-passe(?:/|%2F)(?:retrait|arret)(?:/|%2F)|connexion/retour/?\?(?:[^\s\"&]*&)*code=)[\w.~=%-]+",
+    r"((?:mot-de-passe(?:/|%2F)(?:retrait|arret)|demandes(?:/|%2F)avis)(?:/|%2F)"
+    r"|connexion/retour/?\?(?:[^\s\"&]*&)*code=)[\w.~=%-]+",
     re.ASCII | re.IGNORECASE,
 )
 _MASK = json.dumps("•••")[1:-1]

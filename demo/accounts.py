@@ -15,15 +15,18 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 
 from accounts import mode
-from accounts.models import Gia, Holder, ModePeriod, Organisation, ResetGrant, User
+from accounts.contacts import contact_of
+from accounts.models import Contact, Gia, Holder, ModePeriod, Organisation, ResetGrant, User
 from bma_portal.clock import brussels, brussels_date
 from demo import one_time_code
-from demo.people import PEOPLE, Person
+from demo.people import DESK_ONLY, PEOPLE, Person
+from support.models import Team
 
 PASSWORD = "demonstration-bma"  # of the break-glass account
 ONE_TIME_KEY = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # its second factor: what its telephone would hold
 BY = "démonstration"
 PHONE = "+32 81 00 00 01"  # of no real subscriber
+LEAD = "etnic"  # leads the Service Desk: told of the deadlines that pass
 SINCE = date(2024, 10, 1)
 SAMPLE = "Valfictive"  # a municipality of the invented register: only there are holders invented too
 
@@ -41,7 +44,8 @@ def create_people() -> None:
                 "is_superuser": person.break_glass,
                 "break_glass": person.break_glass,
                 "is_active": True,
-            },
+            }
+            | ({"email": person.email} if person.is_agent and not person.break_glass else {}),
         )
         user.groups.set(Group.objects.filter(name__in=person.roles))
         if person.break_glass:
@@ -52,6 +56,7 @@ def create_people() -> None:
         SocialAccount.objects.get_or_create(
             provider=settings.CERBERE_ISSUER, uid=person.subject, defaults={"user": user}
         )
+    Team.objects.filter(pk="etnic").update(lead=User.objects.get(username=LEAD))
 
 
 def _break_glass(user: User) -> None:
@@ -127,8 +132,17 @@ def _described(person: Person, at: datetime) -> dict[str, Any]:
             "one_time_key": ONE_TIME_KEY,
             "one_time_code": one_time_code.at(ONE_TIME_KEY, time.time()),
         }
-    how = "Cerbère de démonstration, connexion renforcée" if person.is_staff else "Cerbère de démonstration"
-    return facts | {"signs_in": f"{how} : un clic sur « {person.name} »", "path": "/connexion/"}
+    how = "Cerbère de démonstration, connexion renforcée" if person.is_agent else "Cerbère de démonstration"
+    signs_in = f"{how} : un clic sur « {person.name} »"
+    if by_mail := _works_by_mail(person, at):
+        signs_in += f" ; ou par mail seulement, dans la boîte {by_mail} de la doublure d’Exchange, sous /ailleurs/"
+    return facts | {"signs_in": signs_in, "path": "/connexion/"}
+
+
+def _works_by_mail(person: Person, at: datetime) -> str:
+    """The address at which their team gets its tickets, if it may do without the desk."""
+    team = next((team for team in Contact.Team if team.label in person.roles and team.label in DESK_ONLY), None)
+    return contact_of(team, at).email if team else ""
 
 
 def _qualities(person: Person, at: datetime) -> list[str]:

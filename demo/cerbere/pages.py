@@ -31,7 +31,7 @@ def problem(sentence: str) -> str:
 
 
 def choice(query: str, people: list[Person], *, strong_only: bool) -> str:
-    """Everybody there is to be, one click each; staff may also come in weakly, to see what that gives."""
+    """Everybody there is to be, one click each; agents may also come in weakly, to see what that gives."""
     intro = "<p>Qui êtes-vous ? Un clic suffit : il n’y a pas de mot de passe ici.</p>"
     if strong_only:
         intro = (
@@ -46,7 +46,7 @@ def choice(query: str, people: list[Person], *, strong_only: bool) -> str:
 
 
 def _person(person: Person, *, strong_only: bool) -> str:
-    strong = person.is_staff or strong_only
+    strong = person.is_agent or strong_only
     main = _button(person, person.name, force="renforcee" if strong else "simple")
     weak = (
         _button(person, "avec le mot de passe seul", force="simple", quiet=True) if strong and not strong_only else ""

@@ -12,9 +12,10 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 
 from accounts import sessions
+from accounts.adapters import AccountAdapter
 from accounts.auth import ENTRY, is_strong
 from accounts.models import User
-from accounts.roles import ETNIC, SGNE
+from accounts.roles import ENSEIGNEMENT_BE, ETNIC, PRIMINFO, SGNE
 from bma_portal.models import AuditEntry
 from tests.bma_portal.production import manage, strong_values
 from tests.cerbere import walk_in
@@ -51,6 +52,24 @@ def later(monkeypatch):
 
 def is_in(client: Client) -> bool:
     return client.get("/connexion/session/").json()["left"] > 0
+
+
+@pytest.mark.parametrize(
+    ("role", "staff", "where"),
+    [
+        (SGNE, True, "/admin/"),
+        (PRIMINFO, False, "/desk/"),
+        (ENSEIGNEMENT_BE, False, "/desk/"),
+        (None, False, "/ma-boite/"),
+    ],
+)
+def test_one_arrives_where_one_works(role, staff, where, rf):
+    """An agent who has the desk and nothing else would find the administration closed."""
+    user = UserFactory(staff=staff)
+    user.groups.set(Group.objects.filter(name=role))
+    request = rf.get("/")
+    request.user = User.objects.get(pk=user.pk)
+    assert AccountAdapter(request).get_login_redirect_url(request) == where
 
 
 # Time

@@ -124,7 +124,7 @@ def test_its_page_offers_everybody_but_the_accounts_that_do_without_it(cerbere):
     assert "<script" not in page.text
     for person in PEOPLE:
         assert (person.name in page.text) is not person.break_glass
-    assert page.text.count("avec le mot de passe seul") == 2 * sum(p.is_staff and not p.break_glass for p in PEOPLE)
+    assert page.text.count("avec le mot de passe seul") == 2 * sum(p.is_agent and not p.break_glass for p in PEOPLE)
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 
@@ -209,8 +209,8 @@ def test_a_real_register_gets_no_invented_holder():
 @pytest.mark.parametrize("person", [p for p in PEOPLE if not p.break_glass], ids=lambda p: p.username)
 def test_each_of_them_signs_in_with_one_click(person, cerbere, client):
     accounts.create_people()
-    response = walk_in(client, cerbere, person.username, acr=STRONG if person.is_staff else SIMPLE)
-    assert response.url == ("/admin/" if person.is_staff else "/ma-boite/")
+    response = walk_in(client, cerbere, person.username, acr=STRONG if person.is_agent else SIMPLE)
+    assert response.url == ("/admin/" if person.is_staff else "/desk/" if person.is_agent else "/ma-boite/")
     assert (client.get("/admin/").status_code == 200) is person.is_staff
 
 
@@ -238,3 +238,4 @@ def test_the_command_tells_people_their_roles_and_schools(sample, capsys):
     assert "Peut réinitialiser EC " in said
     assert "GIA de PO " in said
     assert "code du moment" in said
+    assert "sttd@priminfo.be" in said, "qui peut travailler par mail, et où"

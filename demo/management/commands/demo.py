@@ -17,7 +17,7 @@ from bma_portal import clock, vault
 from bma_portal.clock import brussels
 from bma_portal.commands import PortalCommand
 from bma_portal.errors import Refusal
-from demo import accounts, processes, stage, story
+from demo import accounts, processes, stage, story, tickets
 from demo.cerbere.control import Cerbere
 from demo.exchange.control import NotStarted, StandIn
 from demo.progress import Bar
@@ -45,7 +45,9 @@ class Command(PortalCommand):
         try:
             web, stand_in = self._start(running, stand_ins)
             self._replay(stand_in)
-            accounts.give_qualities(clock.now())
+            now = clock.now()
+            accounts.give_qualities(now)
+            tickets.invent(at=now, stand_in=stand_in)
             self._tell(web, stand_in)
             if not options["exit"]:
                 self._wait(running, web)
@@ -132,6 +134,9 @@ La démonstration est prête. Tout y est inventé, et rien ne sort de cette mach
 
   Le portail                   {web}/
   Où en est ma boîte ?         {web}/ma-boite/etat/?numero={address[:8]}
+  Un souci avec la boîte ?     {web}/assistant/
+  Les articles d'aide          {web}/aide/
+  Le bureau des équipes        {web}/desk/
   L'administration             {web}/admin/
   Les boîtes, à lire           {stand_in.url}/
 
@@ -142,8 +147,9 @@ La démonstration est prête. Tout y est inventé, et rien ne sort de cette mach
         self.stdout.write(f"""
   À essayer : ouvrez l'ancienne interface ({stand_in.url}/ancien/) avec l'adresse {address}
   et le mot de passe « ancien-serveur », lisez le mail 2, puis entrez dans la nouvelle ({stand_in.url}/owa/)
-  avec le mot de passe qu'il donne. Leurs rôles, leurs écoles, et le compte de secours :
-  python3 dev.py run demo_accounts
+  avec le mot de passe qu'il donne. Priminfo travaille par mail : {stand_in.url}/ailleurs/, adresse
+  sttd@priminfo.be, même mot de passe « ancien-serveur ». Les personnes, leurs rôles, leurs écoles et le compte
+  de secours : python3 dev.py run demo_accounts
 
 Ctrl-C arrête tout ; les données restent pour la prochaine fois.""")
         self.stdout.flush()
