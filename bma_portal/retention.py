@@ -93,11 +93,17 @@ def _old_tickets(at: datetime) -> int:
         messages = apps.get_model("support", "Message").objects.filter(ticket__in=pks)
         files = apps.get_model("support", "Attachment").objects.filter(message__ticket__in=pks, destroyed_at=None)
         files.update(key="", content=b"", to_scan=False, destroyed_at=at, destroyed_why="deux ans après la fin")
+        apps.get_model("support", "Attachment").objects.filter(message__ticket__in=pks).update(label="")
+        messages.filter(kind="request").update(author=None)
         messages.update(text="", quoted="", html="", author_name="")
+        apps.get_model("support", "Draft").objects.filter(ticket__in=pks).delete()
+        apps.get_model("bma_portal", "StateChange").objects.filter(
+            object_type="support.ticket", object_id__in=pks
+        ).update(note="")
         gone = {"first_name": "", "last_name": "", "email": ERASED, "phone": "", "copies": [], "opinion": ""}
         apps.get_model("support", "TicketChange").objects.filter(ticket__in=pks).update(old="", new="", why="")
         return tickets.filter(pk__in=pks).update(
-            **gone, subject="", answers={}, way=[], user=None, search=None, erased_at=at
+            **gone, subject="", answers={}, way=[], reason="", user=None, search=None, erased_at=at
         )
 
 

@@ -57,6 +57,11 @@ def personal_of(ticket: Ticket) -> QuerySet[Attachment]:
     return Attachment.objects.filter(message__ticket=ticket, personal=True, destroyed_at=None)
 
 
+def make_personal(ticket: Ticket) -> None:
+    """What came before anybody saw that the matter is one whose documents identify a person."""
+    Attachment.objects.filter(message__ticket=ticket, personal=False).update(personal=True)
+
+
 def open_pages(attachment: Attachment, *, at: datetime) -> list[Page]:
     """The pages, for a person who may see the ticket; a personal document leaves a line of audit first.
 

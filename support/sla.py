@@ -1,4 +1,4 @@
-"""Working time: how far a deadline is, on the calendar of a team (F3, F4, E8). Pure: nothing here reads a row or a clock.
+"""Working time: how far a deadline is, on the calendar of a team (F3, F4, E8). Pure: no row, no clock.
 
 A minute counts while the team is open: working days (`bma_portal.clock`), from its opening to its closing, Brussels
 time. Friday 16:30 + 2 h = Monday 9:30; 11 November is skipped (S0 §7).

@@ -9,16 +9,17 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from accounts.contacts import contact_of, opening_of
-from accounts.models import Contact
+from accounts.models import Contact, User
 from bma_portal import kept
 from bma_portal.mail import tasks
 from bma_portal.mail.compose import Mail, Withdrawn
 from bma_portal.mail.models import Attachment as MailAttachment
 from bma_portal.mail.models import OutgoingMail, Sender
+from bma_portal.prepared import insert
 from bma_portal.secret import leaving_no_trace
 from support import tokens
 from support.mails import absolute
-from support.models import Attachment, Message, Team, Ticket
+from support.models import Attachment, Message, Team, Ticket, Watcher
 from support.sealed import open_row
 
 TEAMS = Contact.Team
@@ -42,6 +43,7 @@ class TicketMail(Mail):
     event: ClassVar[str]
     title: ClassVar[str]
     template = "support/mails/ticket"
+    inside: ClassVar[bool] = False  # for those who work at it, not for those who ask
     first: ClassVar[bool] = False  # nothing was written to the requester before: it answers no mail
     of_message: ClassVar[bool] = False  # whether `object_id` is a message's number, else a ticket's
 
@@ -78,11 +80,15 @@ class TicketMail(Mail):
         contact = contact_of(ticket.team, at)
         return {
             "event": self.event,
+            "inside": self.inside,
             "ticket": ticket,
             "message": self.about,
             "contact": contact,
             "opening": opening_of(contact, at),
             "title": self.title,
+            # To an address that anybody may have typed, nothing that anybody may have typed
+            "known": bool(ticket.user_id) or ticket.channel == Ticket.Channel.DESK,
+            "named": self.role == "requester",  # a copy is another person's
             "signature": TEAM_SIGNATURES[TEAMS(ticket.team)],
             "follow": absolute("ticket_follow") + f"?reference={ticket.reference}",
         }
@@ -91,11 +97,8 @@ class TicketMail(Mail):
         row = super().row(at=at)
         if self.first:
             return row
-        before = (
-            OutgoingMail.objects.filter(stream=self.stream(), to=row.to).order_by("-pk").only("message_id").first()
-        )
-        if before is not None:
-            row.headers = {"In-Reply-To": before.message_id, "References": before.message_id}
+        if before := _last_to(self.ticket, row.to):
+            row.headers = {"In-Reply-To": before, "References": before}
         return row
 
     @classmethod
@@ -193,6 +196,7 @@ class ForTeam(TicketMail):
     kind = "ticket.for_team"
     event = "for_team"
     title = "Demande à traiter"
+    inside = True
     of_message = True
 
     def subject(self) -> str:
@@ -209,12 +213,15 @@ class ForTeam(TicketMail):
             "need": need_label(self.ticket.need),
             "answers": answers_in_words(self.ticket),
             "personal": sum(file.personal for file in files),
+            "unscanned": sum(file.to_scan and not file.destroyed_at for file in files),
             "desk": absolute("desk_ticket", self.ticket.reference),
         }
 
 
 class Alert(TicketMail):
     """To whoever follows a ticket, or leads its team: never to the requester, never in the thread (F5)."""
+
+    inside = True
 
     def serial(self) -> str:
         return f"{self.ticket.due_for}:{self.ticket.due_at:%Y%m%d%H%M}:"
@@ -238,12 +245,24 @@ class Overdue(Alert):
     title = "Échéance dépassée"
 
 
+class News(Alert):
+    """To whoever asked to be kept informed of a ticket that another follows: that somebody wrote, not what."""
+
+    kind = "ticket.news"
+    event = "news"
+    title = "Du nouveau"
+    of_message = True
+
+    def serial(self) -> str:
+        return TicketMail.serial(self)
+
+
 # Who is told
 
 
 def _queue(mail: TicketMail, *, at: datetime) -> OutgoingMail:
     row = mail.row(at=at)
-    OutgoingMail.objects.bulk_create([row], ignore_conflicts=True)
+    insert(row, ignore_conflicts=True)
     tasks.ring(row.sender, mails=1)
     return row
 
@@ -262,6 +281,14 @@ def tell_requester(
         for number, address in enumerate(ticket.copies):
             _queue(mail_class(ticket, about=about, recipient=address, role=f"copie{number}"), at=at)
     return first
+
+
+def cancel_waiting(ticket: Ticket, address: str, *, why: str) -> int:
+    """What has not left yet for that address does not leave."""
+    waiting = OutgoingMail.objects.filter(
+        status=OutgoingMail.Status.QUEUED, claimed_at=None, stream=stream_of(ticket), to=[address]
+    )
+    return waiting.update(status=OutgoingMail.Status.CANCELLED, last_error=why)
 
 
 def tell_answer(ticket: Ticket, message: Message, *, at: datetime) -> None:
@@ -290,12 +317,30 @@ def tell_team(ticket: Ticket, message: Message, *, at: datetime) -> None:
             )
 
 
+def cancel_for_team(ticket: Ticket, *, at: datetime) -> None:
+    """A team that no longer has the ticket does not get what has not left yet."""
+    cancel_waiting(ticket, contact_of(ticket.team, at).email, why="La demande a changé d’équipe.")
+
+
+def tell_watchers(ticket: Ticket, message: Message, *, at: datetime) -> None:
+    """Those who may still see it, except whoever wrote."""
+    for watcher in Watcher.objects.filter(ticket=ticket).exclude(user=message.author_id).select_related("user"):
+        if address := _address_of(watcher.user, ticket):
+            _queue(News(ticket, about=message, recipient=address, role=f"attentif{watcher.user_id}"), at=at)
+
+
 def tell_alert(mail_class: type[Alert], ticket: Ticket, *, at: datetime) -> None:
     """To the person who follows it when it is only near; else to the team's lead, else to the team's address."""
     team = Team.objects.select_related("lead").filter(pk=ticket.team).first()
-    lead = team.lead.email if team and team.lead and team.lead.email else contact_of(ticket.team, at).email
-    own = ticket.assignee.email if ticket.assignee and mail_class is DueSoon else ""
-    _queue(mail_class(ticket, recipient=own or lead, role="equipe"), at=at)
+    own = _address_of(ticket.assignee, ticket) if mail_class is DueSoon else ""
+    lead = _address_of(team.lead if team else None, ticket)
+    _queue(mail_class(ticket, recipient=own or lead or contact_of(ticket.team, at).email, role="equipe"), at=at)
+
+
+def _address_of(user: User | None, ticket: Ticket) -> str:
+    """Of somebody who still works for the team that has the ticket; nothing else."""
+    works = user is not None and user.is_active and user.has_perm(f"support.work_{ticket.team}")
+    return user.email if user is not None and works else ""
 
 
 def message_of(mail: OutgoingMail) -> Message | None:
@@ -315,4 +360,14 @@ def ticket_of(mail: OutgoingMail) -> Ticket | None:
     return found.merged_into if found and found.merged_into else found
 
 
-_OF_MESSAGES = {cls.kind for cls in (Answered, Moved, Closed, ForTeam)}
+def _last_to(ticket: Ticket, to: list[str]) -> str:
+    """The Message-ID of the last mail about that ticket to that address; by the index of kind and object."""
+    mails = OutgoingMail.objects.filter(to=to).values_list("id", "message_id")
+    messages = Message.objects.filter(ticket=ticket).order_by().values("pk")
+    of_ticket = mails.filter(kind__in=_OF_TICKETS, object_id=ticket.pk)
+    last = of_ticket.union(mails.filter(kind__in=_OF_MESSAGES, object_id__in=messages), all=True)
+    return next((message_id for _pk, message_id in last.order_by("-id")[:1]), "")
+
+
+_OF_MESSAGES = [cls.kind for cls in (Answered, Moved, Closed, ForTeam, News)]
+_OF_TICKETS = [cls.kind for cls in (Received, Solved, Reminder, FollowCode, DueSoon, Overdue)]

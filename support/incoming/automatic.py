@@ -53,6 +53,11 @@ def sort_of(mail: Incoming) -> tuple[Sort, str] | None:
     return None
 
 
+def is_vouched_for(mail: Incoming) -> bool:
+    """Whether the mail system found that the address of the author is the true one."""
+    return bool(re.search(r"\bdmarc\s*=\s*pass\b", mail.headers.get("authentication-results", "").lower()))
+
+
 def looks_forged(mail: Incoming) -> bool:
     """Whether the mail system itself found that the address of the author is not the true one."""
     results, spf = (mail.headers.get(name, "").lower() for name in ("authentication-results", "received-spf"))

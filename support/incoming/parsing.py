@@ -112,7 +112,7 @@ class _Parts:
 def _whole(message: Message, head: Incoming) -> Incoming:
     parts = _Parts()
     _walk(message, parts, depth=0, mails=0)
-    html = "\n<hr>\n".join(parts.htmls)
+    html = bodies.bounded("\n<hr>\n".join(parts.htmls))
     text = "\n\n".join(filter(str.strip, parts.texts))
     of_html = bodies.text_of_html(html) if html else ""
     if not text.strip() or _is_a_stopgap(text, of_html):

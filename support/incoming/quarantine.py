@@ -39,7 +39,8 @@ def accept_into(row: IncomingMail, ticket: Ticket, *, by: User, at: datetime) ->
             name = current.from_name or ticket.get_team_display()
             message = tickets.team_wrote_by_mail(ticket, team=ticket.team, sender_name=name, **said)
         else:
-            message = tickets.requester_wrote(ticket, author_name=_author(current), by_mail=True, **said)
+            said |= {"author_name": _author(current), "writer": _writer(current, ticket)}
+            message = tickets.requester_wrote(ticket, by_mail=True, **said)
         current.message, current.ticket = message, message.ticket
         _decide(current, Decision.ACCEPTED, by=by, at=at)
         audit.record("incoming.accepted", about=current, by=by, at=at, details={"demande": message.ticket.reference})
@@ -97,6 +98,14 @@ def _decide(row: IncomingMail, decision: str, *, by: User, at: datetime) -> None
 
 def _author(row: IncomingMail) -> str:
     return f"{row.from_name} <{row.from_address}>" if row.from_name and row.from_address else row.from_address
+
+
+def _writer(row: IncomingMail, ticket: Ticket) -> dict[str, Any] | None:
+    """Who is answered, if a new ticket follows: the author of this mail, unless they asked already."""
+    if not row.from_address or (row.from_address == ticket.email.lower() and not ticket.revoked_at):
+        return None
+    first, last = names_of(row.from_name)
+    return {"first_name": first, "last_name": last, "email": row.from_address}
 
 
 def _with_files(text: str, row: IncomingMail) -> str:

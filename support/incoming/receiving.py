@@ -150,6 +150,11 @@ def _in_thread(mail: Incoming, thread: Thread, *, at: datetime) -> Decided:
         return Decided(Verdict.QUARANTINED, why, thread)
     if _too_many(mail.from_address, [Verdict.REPLY, Verdict.NOTE], REPLIES_A_DAY, at=at):
         return Decided(Verdict.QUARANTINED, "Trop de messages de cette adresse aujourd’hui : une boucle ?", thread)
+    of_its_team = thread.who is Who.TEAM and thread.team == thread.ticket.team
+    if of_its_team and thread.how is How.REFERENCE and not automatic.is_vouched_for(mail):
+        # It would leave for the requester as an official answer, on the word of an address that anybody can write.
+        why = "Cette réponse d’une équipe ne suit aucun de nos courriels : vérifiez qu’elle vient bien d’elle."
+        return Decided(Verdict.QUARANTINED, why, thread)
     if thread.who is Who.TEAM:
         return Decided(Verdict.NOTE, f"Réponse de {Contact.Team(thread.team).label} par mail.", thread)
     return Decided(Verdict.REPLY, HOW[thread.how], thread)
@@ -249,6 +254,8 @@ def _act(row: IncomingMail, mail: Incoming, decided: Decided, ready: Ready, *, a
 
 def _reply(thread: Thread, mail: Incoming, ready: Ready, *, at: datetime) -> Message:
     own_words = thread.who is Who.REQUESTER
+    first, last = names_of(mail.from_name)
+    writer = None if own_words else {"first_name": first, "last_name": last, "email": mail.from_address}
     return tickets.requester_wrote(
         thread.ticket,
         text=ready.text_with_refusals(mail),
@@ -257,6 +264,7 @@ def _reply(thread: Thread, mail: Incoming, ready: Ready, *, at: datetime) -> Mes
         files=ready.files,
         author_name="" if own_words else (mail.from_name or mail.from_address),
         by_mail=True,
+        writer=writer,
         at=at,
     )
 

@@ -1,6 +1,6 @@
 from support.models.articles import Article, ArticleVersion, ArticleVote, ArticleWord
 from support.models.banners import Banner
-from support.models.incoming import IncomingMail, InboxState
+from support.models.incoming import InboxState, IncomingMail
 from support.models.messages import Attachment, Message
 from support.models.proofs import ProofFile
 from support.models.resets import PasswordReset

@@ -3,9 +3,7 @@
 from datetime import datetime, time
 from typing import Any
 
-from django.contrib.postgres.search import SearchVector
 from django.db import connection
-from django.db.models import Value
 from django.db.models.query import QuerySet
 
 from accounts.contacts import contact_of
@@ -20,12 +18,14 @@ Status = Ticket.Status
 Kind = Message.Kind
 
 PORTAL = "portail"
+REQUESTER = "demandeur"  # in what is kept for ever; their name is in their messages, which are not
 REOPEN_DAYS = (
     10  # a solved ticket that is written to again goes back to whoever followed it; later, a linked one (F21)
 )
 REMIND_WORKING_DAYS = (3, 6)  # while the holder is waited for
 CLOSE_WORKING_DAYS = 10
 SEARCHED_SIGNS = 20_000  # of one message
+INDEXED_BYTES = 700_000  # of one ticket: PostgreSQL refuses more than a megabyte, and the message with it
 CONFIG = "french"  # how words are cut, on both sides; they are folded first, so accents do not count
 
 Actor = User | str  # a person, or a name: the portal, a team that writes by mail
@@ -148,38 +148,48 @@ def save(ticket: Ticket, *, at: datetime, targets: sla.Targets | None = None) ->
 
 
 def hold(ticket: Ticket, *, by: Actor, at: datetime) -> None:
-    """Stop the clock of a locked ticket: the holder's turn."""
-    ticket.move_to(Status.WAITING, by=name_of(by), at=at, held_since=at, due_at=None)
+    """Stop the clock of a locked ticket: the holder's turn. One that waits already begins to wait anew."""
+    if ticket.status == Status.WAITING:
+        _add_wait(ticket, at=at)
+        ticket.held_since = at
+    else:
+        ticket.move_to(Status.WAITING, by=name_of(by), at=at, held_since=at, due_at=None)
     ticket.reminders, ticket.reminded_at = 0, None
 
 
 def resume(ticket: Ticket, status: str, *, by: Actor, at: datetime, note: str = "", **facts: Any) -> None:
     """Move a locked ticket on; the time its clock stood still is added to each of its deadlines (F4)."""
+    _add_wait(ticket, at=at)
+    ticket.held_since = None
+    if status == Status.OPEN and ticket.assignee_id is not None:
+        ticket.acted_at = at  # nobody left it aside while there was nothing to do
+    ticket.move_to(status, by=name_of(by), at=at, note=note, held_since=None, **facts)
+
+
+def _add_wait(ticket: Ticket, *, at: datetime) -> None:
     if ticket.held_since is not None:
         waited = sla.between(ticket.held_since, at, targets_of(ticket.team, at=at).hours)
         ticket.held_minutes += waited
         ticket.held_minutes_team += waited
         ticket.held_minutes_asked += waited
-    ticket.held_since = None
-    ticket.move_to(status, by=name_of(by), at=at, note=note, held_since=None, **facts)
 
 
 # What a search finds it by
 
 
 def index(ticket: Ticket, text: str) -> None:
-    """Add these words to what the ticket is found by."""
+    """Add these words to what the ticket is found by, as long as there is room."""
     with connection.cursor() as cursor:
         cursor.execute(
             """UPDATE support_ticket SET search = coalesce(search, ''::tsvector) || to_tsvector(%s, %s)
-               WHERE id = %s""",
-            [CONFIG, fold(text[:SEARCHED_SIGNS]), ticket.pk],
+               WHERE id = %s AND pg_column_size(coalesce(search, ''::tsvector) || ''::tsvector) < %s""",
+            [CONFIG, fold(text[:SEARCHED_SIGNS]), ticket.pk, INDEXED_BYTES],
         )
 
 
-def indexed(text: str) -> Any:
-    """The same, for a ticket that is written for the first time: what its `search` is to hold."""
-    return SearchVector(Value(fold(text[:SEARCHED_SIGNS])), config=CONFIG)
+def indexed(text: str) -> tuple[str, list[str]]:
+    """The same, for a ticket that is written for the first time: what its `search` is to hold, as SQL and values."""
+    return "to_tsvector(%s, %s)", [CONFIG, fold(text[:SEARCHED_SIGNS])]
 
 
 def identity_text(ticket: Ticket) -> str:

@@ -134,16 +134,23 @@ def merge(ticket: Ticket, *, into: Ticket, by: User, version: int | None = None,
         Message.objects.filter(ticket=goes, origin=None).update(origin=goes)
         Message.objects.filter(ticket=goes).update(ticket=stays)
         _join_drafts(goes, stays)
-        watchers: set[int | None] = set(Watcher.objects.filter(ticket=goes).values_list("user", flat=True))
-        watchers |= {goes.assignee_id} - {None, stays.assignee_id}
+        watchers = set(Watcher.objects.filter(ticket=goes).values_list("user_id", flat=True))
+        if goes.assignee_id and goes.assignee_id != stays.assignee_id:
+            watchers.add(goes.assignee_id)
         for user_id in watchers:
             Watcher.objects.get_or_create(ticket=stays, user_id=user_id)
         for check in TicketCheck.objects.filter(ticket=goes):
             TicketCheck.objects.get_or_create(ticket=stays, item=check.item, defaults={"by": check.by, "at": check.at})
         Ticket.objects.filter(merged_into=goes).update(merged_into=stays)
         known = {stays.email.lower(), *(address.lower() for address in stays.copies)}
-        stays.copies += [address for address in (goes.email, *goes.copies) if address.lower() not in known]
+        informed = [] if goes.revoked_at else [goes.email, *goes.copies]
+        stays.copies += [address for address in informed if address.lower() not in known]
+        stays.incident = stays.incident or goes.incident
+        is_older = goes.opened_at < stays.opened_at
         stays.opened_at = min(stays.opened_at, goes.opened_at)
+        if goes.status in {Status.NEW, Status.OPEN} and goes.asked_at and stays.status == Status.WAITING:
+            # nobody has answered what the other one asks
+            resume(stays, Status.OPEN if stays.assignee_id else Status.NEW, by=by, at=at)
         stays.asked_at = min((at_ for at_ in (stays.asked_at, goes.asked_at) if at_), default=None)
         index(stays, f"{identity_text(goes)} " + " ".join(m.text for m in stays.messages.filter(origin=goes)))
         log(goes, "jointe à", "", stays.reference, by=by, at=at)
@@ -151,6 +158,8 @@ def merge(ticket: Ticket, *, into: Ticket, by: User, version: int | None = None,
         goes.asked_at = None
         goes.merged_into = stays
         resume(goes, Status.MERGED, by=by, at=at, merged_into=stays, due_at=None)
+        if is_older:
+            stays.held_minutes = max(stays.held_minutes, goes.held_minutes)
         save(goes, at=at)
         save(stays, at=at)
         audit.record("ticket.merged", about=goes, by=by, at=at, details={"into": stays.reference})

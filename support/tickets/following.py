@@ -13,7 +13,7 @@ from bma_portal import limits
 from bma_portal.errors import Refusal
 from support import ticket_mails, tokens
 from support.models import Ticket
-from support.tickets.common import Status, locked, log
+from support.tickets.common import PORTAL, Status, locked, log
 
 CODE_MINUTES = 30
 CODE_TRIES = 5
@@ -23,7 +23,9 @@ WRONG = "Ce code n’est pas le bon, ou il n’est plus valable. Vérifiez-le, o
 
 def by_reference(reference: str) -> Ticket | None:
     """The ticket that bears it, or the one that it was joined to; `D-BCDF-2345`, however it is typed."""
-    signs = "".join(sign for sign in reference.upper() if sign.isascii() and sign.isalnum()).removeprefix("D")
+    signs = "".join(sign for sign in reference.upper() if sign.isascii() and sign.isalnum())
+    if len(signs) == 9:
+        signs = signs.removeprefix("D")
     if len(signs) != 8:
         return None
     found = Ticket.objects.filter(reference=f"D-{signs[:4]}-{signs[4:]}").select_related("merged_into").first()
@@ -61,7 +63,8 @@ def ticket_by_code(reference: str, code: str, *, at: datetime) -> Ticket:
             and row.code_tries < CODE_TRIES
             and row.revoked_at is None
         )
-        Ticket.objects.filter(pk=row.pk).update(code_tries=F("code_tries") + 1)
+        if usable:
+            Ticket.objects.filter(pk=row.pk).update(code_tries=F("code_tries") + 1)
         good = usable and hmac.compare_digest(code.encode(), tokens.follow_code(row).reveal().encode())
         if good:
             facts = {"email_confirmed_at": row.email_confirmed_at or at, "code_sent_at": None}
@@ -92,8 +95,19 @@ def revoke(user: User, organisation_id: int, *, at: datetime) -> int:
     mine = Q(user=user) | Q(email__iexact=user.email) if user.email else Q(user=user)
     found = Ticket.objects.filter(mine, mailbox__organisation=organisation_id, revoked_at=None)
     for ticket in found.defer("search"):
-        log(ticket, "accès du demandeur", "oui", "non", by="portail", at=at, why="n’est plus titulaire")
+        log(ticket, "accès du demandeur", "oui", "non", by=PORTAL, at=at, why="n’est plus titulaire")
+        ticket_mails.cancel_waiting(ticket, ticket.email, why="Le demandeur n’est plus titulaire.")
+    for ticket in Ticket.objects.filter(mailbox__organisation=organisation_id, copies__len__gt=0).defer("search"):
+        _forget_copy(ticket, user.email)
     return found.update(revoked_at=at, code_sent_at=None)
+
+
+def _forget_copy(ticket: Ticket, address: str) -> None:
+    left = [copy for copy in ticket.copies if copy.lower() == address.lower()]
+    if left:
+        Ticket.objects.filter(pk=ticket.pk).update(copies=[copy for copy in ticket.copies if copy not in left])
+        for copy in left:
+            ticket_mails.cancel_waiting(ticket, copy, why="Cette personne n’est plus titulaire.")
 
 
 def opinion_is_open(token: str) -> bool:

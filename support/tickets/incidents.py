@@ -9,7 +9,7 @@ from accounts.models import User
 from bma_portal.errors import Refusal
 from support import canned, ticket_mails
 from support.models import Incident, Message, Ticket
-from support.tickets.common import Kind, Status, hold, index, locked, locked_rows, log, save
+from support.tickets.common import Kind, hold, index, locked, locked_rows, log, save
 from support.tickets.ending import open_items, solve_locked
 
 
@@ -29,6 +29,7 @@ def open_incidents(team: str) -> list[Incident]:
 def join(ticket: Ticket, incident: Incident, *, by: User, version: int | None = None, at: datetime) -> Ticket:
     """This report is of that incident. Raises Refusal for another team's, or one that is solved."""
     with transaction.atomic():
+        incident = Incident.objects.select_for_update(of=("self",)).get(pk=incident.pk)
         row = locked(ticket, version=version)
         if not row.is_live:
             raise Refusal("Une demande qui a pris fin ne rejoint plus un incident.")
@@ -72,8 +73,7 @@ def update(incident: Incident, *, text: str, by: User, at: datetime) -> int:
         tickets = _locked_children(row)
         for ticket in tickets:
             _say(ticket, text, by=by, at=at)
-            if ticket.status != Status.WAITING:
-                hold(ticket, by=by, at=at)
+            hold(ticket, by=by, at=at)
             save(ticket, at=at)
     return len(tickets)
 
@@ -115,8 +115,9 @@ def _say(ticket: Ticket, text: str, *, by: User, at: datetime) -> None:
 
 
 def _children(incident: Incident) -> Iterable[Ticket]:
-    return Ticket.objects.live().filter(incident=incident).select_related("mailbox__organisation").defer("search")
+    live = Ticket.objects.live().filter(incident=incident, team=incident.team)
+    return live.select_related("mailbox__organisation").defer("search")
 
 
 def _locked_children(incident: Incident) -> list[Ticket]:
-    return locked_rows(Ticket.objects.live().filter(incident=incident))
+    return locked_rows(Ticket.objects.live().filter(incident=incident, team=incident.team))

@@ -6,8 +6,7 @@ from django.db import transaction
 
 from accounts.models import Contact, User
 from bma_portal.errors import Refusal
-from bma_portal.mail.models import OutgoingMail
-from support import ticket_mails
+from support import attachments, ticket_mails
 from support.models import Ticket, TicketChange, TicketCheck
 from support.needs import NEEDS
 from support.tickets.common import Actor, Status, expect_live, index, locked, log, name_of, resume, save
@@ -30,7 +29,7 @@ def transfer(
     if to not in TEAMS.values:
         raise Refusal("Choisissez l’équipe qui reçoit la demande.")
     if not why.strip():
-        raise Refusal("Dites pourquoi : l’autre équipe et le demandeur le liront.")
+        raise Refusal("Dites pourquoi : l’autre équipe le lira.")
     with transaction.atomic():
         row = locked(ticket, version=version)
         expect_live(row)
@@ -44,12 +43,16 @@ def transfer(
             resume(row, Status.NEW, by=by, at=at, note=why)
         elif row.status == Status.OPEN:
             row.move_to(Status.NEW, by=name_of(by), at=at, note=why)
+        ticket_mails.cancel_for_team(row, at=at)
         row.team, row.team_since, row.held_minutes_team = to, at, 0
         row.assignee, row.acted_at = None, None
+        if row.incident is not None:
+            log(row, "incident", row.incident, "", by=by, at=at, why="changement d’équipe")
+            row.incident = None
         row.alerts = [alert for alert in row.alerts if not alert.endswith(":team")]
         if returned:
             row.rule = None
-        row.reason = f"Confiée à cette équipe : {why}"[:400]
+        row.reason, row.source = f"Confiée à cette équipe : {why}"[:400], ""  # between teams: no source cites it
         row.asked_at = row.asked_at or at  # whoever hands over leaves something to answer
         save(row, at=at)
         told = event(row, f"Votre demande est maintenant suivie par {_named(to)}.", by=by, at=at)
@@ -101,6 +104,8 @@ def set_need(ticket: Ticket, *, need: str, by: User, version: int | None = None,
         if row.need != need:
             log(row, "besoin", need_label(row.need), need_label(need), by=by, at=at)
             row.need = need
+            if NEEDS[need].sensitive:
+                attachments.make_personal(row)
         save(row, at=at)
     return row
 
@@ -123,10 +128,8 @@ def change_requester(
         if row.email.lower() != email.lower():
             log(row, "adresse", row.email, email, by=by, at=at)
             row.email_confirmed_at, row.user, row.code_sent_at = None, None, None
-            waiting = OutgoingMail.objects.filter(
-                status=OutgoingMail.Status.QUEUED, claimed_at=None, stream=ticket_mails.stream_of(row), to=[row.email]
-            )
-            waiting.update(status=OutgoingMail.Status.CANCELLED, last_error="Le demandeur a changé.")
+            ticket_mails.cancel_waiting(row, row.email, why="Le demandeur a changé.")
+            row.revoked_at = None  # that was the former one's
         if row.requester_name != f"{first_name} {last_name}".strip():
             log(row, "demandeur", row.requester_name, f"{first_name} {last_name}", by=by, at=at)
         row.first_name, row.last_name, row.email, row.phone = first_name, last_name, email, phone

@@ -9,6 +9,7 @@ from django.db import transaction
 from accounts.models import Contact, Mailbox, User
 from bma_portal import kept
 from bma_portal.errors import Refusal
+from bma_portal.prepared import insert
 from migration.models import Move
 from support import attachments, routing, ticket_mails
 from support.facts import facts_from
@@ -122,20 +123,19 @@ def _open(
             **who,
         )
         reckon(ticket, targets_of(team, at=at))
-        ticket.search = indexed(f"{identity_text(ticket)} {text}")
-        ticket.save(force_insert=True)
-        del ticket.search  # read again by whoever asks
-        first = Message.objects.create(
+        insert(ticket, expressions={"search": indexed(f"{identity_text(ticket)} {text}")})
+        first = Message(
             ticket=ticket,
             kind=Kind.REQUEST,
             author=user,
-            author_name=ticket.requester_name,
+            author_name=ticket.requester_name[:160],
             written_at=at,
             text=text,
             quoted=quoted,
             html=html,
             by_mail=channel == Ticket.Channel.MAIL,
         )
+        insert(first)
         for label, prepared in files:
             attachments.attach(first, prepared, label=label, personal=NEEDS[need].sensitive, at=at)
         if not silent:

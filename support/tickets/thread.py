@@ -1,11 +1,12 @@
 """What is said in a ticket: by the requester, by the desk, by a team that works by mail."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 
-from accounts.models import User
+from accounts.models import Contact, User
 from bma_portal.errors import Refusal
 from support import attachments, canned, ticket_mails
 from support.models import Draft, Message, Ticket
@@ -13,6 +14,7 @@ from support.needs import NEEDS
 from support.proofs import Prepared
 from support.tickets.common import (
     REOPEN_DAYS,
+    REQUESTER,
     Actor,
     Kind,
     Status,
@@ -26,7 +28,7 @@ from support.tickets.common import (
     resume,
     save,
 )
-from support.tickets.opening import open_ticket
+from support.tickets.opening import need_label, open_ticket, refuse_wrong_team
 
 THEN = (Status.OPEN, Status.WAITING, Status.SOLVED)  # what an answer leaves behind
 
@@ -40,21 +42,27 @@ def requester_wrote(
     files: Sequence[tuple[str, Prepared]] = (),
     author_name: str = "",
     by_mail: bool = False,
+    writer: Mapping[str, Any] | None = None,
     at: datetime,
 ) -> Message:
     """Add what the requester writes; the clock goes on, and a solved ticket is reopened.
 
     A ticket that was closed, or solved for more than ten days, stays as it is: a new one follows it, and the message
-    is the first of that one (F21). A merged one passes it on to the ticket that took its place.
+    is the first of that one (F21), or goes on in it. A merged one passes it on to the ticket that took its place.
+
+    `writer`: where the requester is not the author, who is, as a ticket names its requester: the one that follows is
+    answered to them. Raises Refusal if it would be to somebody who lost access, or whose identity is erased.
     """
     with transaction.atomic():
-        row = locked(ticket)
-        if row.status == Status.MERGED and row.merged_into is not None:
-            row = locked(row.merged_into)
+        row = _locked_heir(ticket)
+        if _is_over(row, at=at):
+            mine = row.followed_by.live().filter(email__iexact=(writer or {}).get("email", row.email))
+            suite = mine.defer("search").order_by("-pk").first()
+            if suite is None:
+                words: dict[str, Any] = {"text": text, "quoted": quoted, "html": html, "files": files}
+                return _next_one(row, **words, author_name=author_name, by_mail=by_mail, writer=writer, at=at)
+            row = _locked_heir(suite)
         name = author_name or row.requester_name
-        too_late = row.solved_at is not None and at > row.solved_at + timedelta(days=REOPEN_DAYS)
-        if row.status == Status.CLOSED or (row.status == Status.SOLVED and too_late):
-            return _next_one(row, text=text, quoted=quoted, html=html, files=files, by_mail=by_mail, at=at)
         message = _write(
             row, Kind.REQUEST, text=text, quoted=quoted, html=html, author=None, name=name, by_mail=by_mail, at=at
         )
@@ -62,15 +70,30 @@ def requester_wrote(
         if row.status == Status.SOLVED:
             row.reopened += 1
             row.solved_at = None
-            resume(row, Status.OPEN, by=name, at=at, note="le demandeur a écrit")  # to whoever followed it
+            resume(row, Status.OPEN, by=REQUESTER, at=at, note="le demandeur a écrit")  # to whoever followed it
         elif row.status == Status.WAITING:
-            resume(row, Status.OPEN if row.assignee_id else Status.NEW, by=name, at=at, note="le demandeur a répondu")
+            to = Status.OPEN if row.assignee_id else Status.NEW
+            resume(row, to, by=REQUESTER, at=at, note="le demandeur a répondu")
         if row.asked_at is None:
             row.asked_at, row.held_minutes_asked = at, 0
             row.alerts = [alert for alert in row.alerts if not alert.endswith(":next")]
         save(row, at=at)
         ticket_mails.tell_team(row, message, at=at)
+        ticket_mails.tell_watchers(row, message, at=at)
     return message
+
+
+def _locked_heir(ticket: Ticket) -> Ticket:
+    """That ticket, or the one that took its place, locked."""
+    row = locked(Ticket(pk=ticket.merged_into_id or ticket.pk))
+    while row.merged_into_id is not None:
+        row = locked(Ticket(pk=row.merged_into_id))
+    return row
+
+
+def _is_over(row: Ticket, *, at: datetime) -> bool:
+    too_late = row.solved_at is not None and at > row.solved_at + timedelta(days=REOPEN_DAYS)
+    return row.status == Status.CLOSED or (row.status == Status.SOLVED and too_late)
 
 
 def _next_one(
@@ -80,30 +103,44 @@ def _next_one(
     quoted: str,
     html: str,
     files: Sequence[tuple[str, Prepared]],
+    author_name: str,
     by_mail: bool,
+    writer: Mapping[str, Any] | None,
     at: datetime,
 ) -> Message:
+    if writer is None and (former.revoked_at or former.erased_at):
+        raise Refusal("Le demandeur n’a plus accès à cette demande : ouvrez-en une autre.")
+    who = writer or {name: getattr(former, name) for name in ("first_name", "last_name", "email", "phone", "user")}
     ticket = open_ticket(
         mailbox=former.mailbox,
         need=former.need,
         answers=former.answers,
-        subject=former.subject,
+        subject=former.subject or need_label(former.need),
         text=text,
         quoted=quoted,
         html=html,
-        first_name=former.first_name,
-        last_name=former.last_name,
-        email=former.email,
-        phone=former.phone,
-        user=former.user,
+        **who,
         channel=Ticket.Channel.MAIL if by_mail else Ticket.Channel.FORM,
         files=files,
-        team=former.team,
+        team=_team_after(former, at=at),
         follows=former,
         at=at,
     )
-    log(former, "suite", "", ticket.reference, by=former.requester_name, at=at)
-    return ticket.messages.get()
+    log(former, "suite", "", ticket.reference, by=REQUESTER, at=at)
+    first = ticket.messages.get()
+    if author_name:
+        first.author_name = author_name[:160]
+        first.save(update_fields=["author_name"])
+    return first
+
+
+def _team_after(former: Ticket, *, at: datetime) -> str:
+    """The team that had it, unless its mailbox has since gone where that team does nothing (E3)."""
+    try:
+        refuse_wrong_team(former.need, former.team, mailbox=former.mailbox, at=at)
+    except Refusal:
+        return Contact.Team.ETNIC
+    return former.team
 
 
 def answer(
@@ -150,9 +187,7 @@ def team_wrote_by_mail(
     Raises Refusal if that team has not got the ticket (any more), or if it has ended.
     """
     with transaction.atomic():
-        row = locked(ticket)
-        if row.status == Status.MERGED and row.merged_into is not None:
-            row = locked(row.merged_into)
+        row = _locked_heir(ticket)
         if row.team != team:
             raise Refusal("Cette demande n’est plus confiée à votre équipe : votre message n’y est pas ajouté.")
         expect_live(row)
@@ -181,7 +216,8 @@ def event(ticket: Ticket, text: str, *, by: Actor, at: datetime) -> Message:
 
 
 def save_draft(ticket: Ticket, *, text: str, by: User, at: datetime) -> None:
-    """Keep what an agent is writing; empty, nothing is kept."""
+    """Keep what an agent is writing, with the ticket that has it now; empty, nothing is kept."""
+    ticket = ticket.merged_into or ticket
     if text.strip():
         Draft.objects.update_or_create(ticket=ticket, user=by, defaults={"text": text[:20_000], "saved_at": at})
     else:
@@ -219,12 +255,13 @@ def _answered(
         if row.assignee_id == by.pk:
             row.acted_at = at
     ticket_mails.tell_answer(row, message, at=at)
+    ticket_mails.tell_watchers(row, message, at=at)
     return message
 
 
 def _then(row: Ticket, then: str, *, by: Actor, at: datetime) -> None:
     """Move on after an answer, and write the ticket."""
-    if then == Status.WAITING and row.status != Status.WAITING:
+    if then == Status.WAITING:
         hold(row, by=by, at=at)
     elif then == Status.OPEN and row.status != Status.OPEN:
         resume(row, Status.OPEN, by=by, at=at)

@@ -41,10 +41,13 @@ def tick(*, at: datetime) -> None:
     destroy_personal(at=at)
 
 
-def _each(tickets: "QuerySet[Ticket]", deed: Callable[[Ticket], None]) -> int:
-    """Do it to each, in a transaction of its own, locked and as it is by then."""
+def _each(tickets: "QuerySet[Ticket]", deed: Callable[[Ticket], None], *, first: str) -> int:
+    """Do it to each, in a transaction of its own, locked and as it is by then; whose turn is the oldest comes first.
+
+    So those whose turn has not come yet never keep the others waiting.
+    """
     done = 0
-    for pk in list(tickets.order_by("pk").values_list("pk", flat=True)[:CHUNK]):
+    for pk in list(tickets.order_by(first, "pk").values_list("pk", flat=True)[:CHUNK]):
         try:
             with transaction.atomic():
                 for row in locked_rows(tickets.filter(pk=pk)):
@@ -65,7 +68,7 @@ def warn(*, at: datetime) -> int:
         ticket_mails.tell_alert(ticket_mails.DueSoon, row, at=at)
 
     due = Ticket.objects.live().filter(warn_at__lte=at, due_at__gt=at)
-    return _each(due.exclude(_told("warn")), deed)
+    return _each(due.exclude(_told("warn")), deed, first="warn_at")
 
 
 def escalate(*, at: datetime) -> int:
@@ -77,7 +80,7 @@ def escalate(*, at: datetime) -> int:
         row.save(update_fields=["alerts", "late"])
         ticket_mails.tell_alert(ticket_mails.Overdue, row, at=at)
 
-    return _each(Ticket.objects.late(at).exclude(_told("late")), deed)
+    return _each(Ticket.objects.late(at).exclude(_told("late")), deed, first="due_at")
 
 
 def _told(what: str) -> Q:
@@ -93,16 +96,16 @@ def release_forgotten(*, at: datetime) -> int:
     minutes = dict(Team.objects.values_list("code", "release_minutes"))
 
     def deed(row: Ticket) -> None:
-        allowed = minutes.get(row.team, Team._meta.get_field("release_minutes").default)
+        allowed = minutes[row.team]
         hours = targets_of(row.team, at=at).hours
         if row.acted_at and sla.between(row.acted_at, at, hours) >= allowed:
             release_locked(row, by=PORTAL, why="laissée de côté", at=at)
 
-    shortest = min(minutes.values(), default=60)
-    forgotten = Ticket.objects.filter(
-        status=Status.OPEN, assignee__isnull=False, acted_at__lte=at - timedelta(minutes=shortest)
+    held = Ticket.objects.filter(status=Status.OPEN, assignee__isnull=False)
+    return sum(
+        _each(held.filter(team=team, acted_at__lte=at - timedelta(minutes=allowed)), deed, first="acted_at")
+        for team, allowed in minutes.items()
     )
-    return _each(forgotten, deed)
 
 
 def remind(*, at: datetime) -> int:
@@ -118,13 +121,12 @@ def remind(*, at: datetime) -> int:
         row.save(update_fields=["reminders", "reminded_at"])
         ticket_mails.tell_requester(ticket_mails.Reminder, row, at=at)
 
-    waiting = Ticket.objects.filter(status=Status.WAITING, reminders__lt=len(REMIND_WORKING_DAYS))
-    first, gap = REMIND_WORKING_DAYS[0], 1
-    return _each(
-        waiting.filter(held_since__lte=at - timedelta(days=first)).filter(
-            Q(reminded_at=None) | Q(reminded_at__lte=at - timedelta(days=gap))
-        ),
-        deed,
+    waiting = Ticket.objects.filter(status=Status.WAITING).filter(
+        Q(reminded_at=None) | Q(reminded_at__lte=at - timedelta(days=1))
+    )
+    return sum(
+        _each(waiting.filter(reminders=number, held_since__lte=at - timedelta(days=days)), deed, first="held_since")
+        for number, days in enumerate(REMIND_WORKING_DAYS)
     )
 
 
@@ -145,7 +147,7 @@ def close_old(*, at: datetime) -> int:
         held_since__lte=at - timedelta(days=CLOSE_WORKING_DAYS),
     )
     solved = Ticket.objects.filter(status=Status.SOLVED, solved_at__lte=at - timedelta(days=REOPEN_DAYS))
-    return _each(left, abandoned) + _each(solved, settled)
+    return _each(left, abandoned, first="held_since") + _each(solved, settled, first="solved_at")
 
 
 def destroy_personal(*, at: datetime) -> int:

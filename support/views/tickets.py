@@ -14,7 +14,7 @@ from accounts.models import Mailbox
 from bma_portal import kept
 from bma_portal.clock import brussels_date
 from bma_portal.errors import Refusal
-from bma_portal.limits import Limit, client_address, exceeded, exceeded_among
+from bma_portal.limits import Limit, client_address, exceeded, exceeded_among, exceeded_by
 from bma_portal.secret import leaving_no_trace
 from bma_portal.templatetags.french import insecable
 from bma_portal.views import too_many
@@ -34,6 +34,7 @@ from support.views.holder import LOOKUP_LIMITS
 PER_PLACE = (Limit("demande-minute", 5, 60), Limit("demande-heure", 20, 3600))
 PER_NUMBER = Limit("demande-fase", 15, 3600)
 IN_ALL = Limit("demande-tous", 1000, 3600)
+ACKNOWLEDGED = Limit("demande-accuse", 10, 3600)  # mails to one address that strangers may have typed
 CODES_PER_PLACE = (Limit("suivi-code", 20, 3600),)
 REPLIES_PER_PLACE = (Limit("suivi-reponse", 10, 600),)
 
@@ -121,6 +122,7 @@ def _form(
     if request.method == "POST" and "envoyer" in request.POST:
         form = TicketForm.posted(request, need=need, given=given, at=at)
         if form.is_valid():
+            flooded = bool(exceeded_by(form.cleaned_data["email"].lower(), ACKNOWLEDGED))
             with leaving_no_trace():
                 ticket = tickets.open_ticket(
                     mailbox=mailbox,
@@ -135,6 +137,7 @@ def _form(
                     phone=form.cleaned_data["phone"],
                     user=user,  # type: ignore[arg-type]
                     files=form.cleaned_data["files"],
+                    silent=flooded,
                     status=status,
                     at=at,
                 )
@@ -246,6 +249,7 @@ def followed(request: HttpRequest, reference: str) -> HttpResponse:
                     ticket,
                     text=form.cleaned_data["text"],
                     files=form.cleaned_data["files"],
+                    **_author(request, ticket),
                     at=request.at,  # type: ignore[attr-defined]
                 )
                 opened = request.session.get(SESSION_OPEN, {})
@@ -276,6 +280,17 @@ def _followed(request: HttpRequest, reference: str) -> Ticket | None:
         return ticket
     user = request.user
     return ticket if user.is_authenticated and tickets.may_follow(ticket, user, at=request.at) else None  # type: ignore[attr-defined,arg-type]
+
+
+def _author(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
+    """Who writes, where a titulaire does in somebody else's ticket: what follows is theirs."""
+    user: Any = request.user
+    by_code = request.session.get(SESSION_OPEN, {}).get(ticket.reference, 0) > request.at.timestamp()  # type: ignore[attr-defined]
+    if (by_code and ticket.revoked_at is None) or user.pk == ticket.user_id:
+        return {}
+    named = {"first_name": user.first_name[:80], "last_name": user.last_name[:80]}
+    writer = {**named, "email": user.email or ticket.mailbox.address, "user": user}
+    return {"author_name": user.get_full_name(), "writer": writer}
 
 
 def _plain(reference: str) -> str:
