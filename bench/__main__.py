@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import drains, forms, imports, report
+from bench import desk, drains, forms, imports, report
 from bench.report import Line
 from bench.stage import Broken, Stage
 from bma_portal.embedded.errors import EmbeddedError
@@ -28,12 +28,13 @@ class Size:
     each: int = 200
     boxes: int = 60
     forms: int = 40
+    desk: desk.Size = desk.NORMAL
 
 
 SIZES = {
-    "quick": Size(mails=1000, times=1, seconds=0, each=100, boxes=30, forms=5),
+    "quick": Size(mails=1000, times=1, seconds=0, each=100, boxes=30, forms=5, desk=desk.QUICK),
     "normal": Size(mails=4000, times=3, seconds=110),
-    "long": Size(mails=4000, times=5, seconds=600, larger=16_000),
+    "long": Size(mails=4000, times=5, seconds=600, larger=16_000, desk=desk.Size(turns=25)),
 }
 
 
@@ -72,6 +73,8 @@ def measure(size: Size, say: Callable[[str], None]) -> tuple[list[Line], str]:
             lines += drains.in_order(stage, boxes=size.boxes, mails=4)
             say("deux hôtes d’ouvriers…")
             lines += drains.two_hosts(stage, boxes=size.mails // 8, mails=4)
+            say("le bureau, à côté de django-helpdesk…")
+            lines += desk.lines(stage, size.desk, promised=size.desk is not desk.QUICK)
     finally:
         scratch.remove()
     return lines, version

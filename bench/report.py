@@ -85,6 +85,21 @@ HOW = """## Comment c’est mesuré
   forme, sans contrôle, sans clé étrangère, sans historique. Au registre inchangé, cette fusion réécrit chaque ligne ;
   la mesure sans promesse compare avec une fusion qui laisse les lignes égales, comme nous. « Rien n’est écrit » :
   aucune ligne n’a changé de place ni de transaction, et PostgreSQL n’a pas donné de numéro à la nôtre.
+- **Bureau et demandes, à côté de django-helpdesk** (`bench/desk.py`, `bench/sides/`) : django-helpdesk 2.6.1, de PyPI,
+  dans un environnement à lui (`bench/requirements-helpdesk.txt`) et une base à lui sur le même serveur, remplie des
+  mêmes demandes, messages et mots que la nôtre (`seed_tickets`, tout est inventé). Chaque côté est un processus qui
+  appelle son application WSGI entière (intergiciels, session, gabarits) sans prise réseau, connecté comme un agent ;
+  ils travaillent à tour de rôle, quelques appels chacun, et on compare les médianes d’un même tour. De son côté : le
+  formulaire public, dont l’accusé de réception reste en mémoire (aucun relais), les 25 lignes que sa liste demande
+  (`datatables_ticket_list`), la page puis les lignes d’une de ses recherches enregistrées, les lignes d’une recherche
+  de texte, la page d’une demande. Du nôtre : le formulaire (limites, règles, accusé mis en file) et les pages
+  entières. Sa recherche lit titres et descriptions, la nôtre tous les messages. Les instructions SQL sont comptées
+  dans chaque processus. Sans PyPI, la ligne le dit et n’est pas tenue.
+- **Relais lent** : notre formulaire pendant que la doublure d’Exchange met 2 s à répondre, puis quand elle est
+  injoignable ; le leur envoie alors à un serveur SMTP qui met 1 s par mail.
+- **100 000 demandes** : les mêmes pages de notre bureau sur deux bases, de 10 000 demandes et de 100 000 (500 000
+  messages), à tour de rôle. **Huit personnes** : huit clients qui enchaînent ces pages sans pause, à 100 000 demandes,
+  sur gunicorn avec les ouvriers de l’image, sur la même machine qu’eux.
 """
 
 

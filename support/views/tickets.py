@@ -1,5 +1,6 @@
 """A holder's tickets: writing one, following it without an account, one opinion (E11, F9, F11, F16, F17)."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
@@ -35,6 +36,7 @@ PER_PLACE = (Limit("demande-minute", 5, 60), Limit("demande-heure", 20, 3600))
 PER_NUMBER = Limit("demande-fase", 15, 3600)
 IN_ALL = Limit("demande-tous", 1000, 3600)
 ACKNOWLEDGED = Limit("demande-accuse", 10, 3600)  # mails to one address that strangers may have typed
+SENT_TWICE = timedelta(minutes=10)
 CODES_PER_PLACE = (Limit("suivi-code", 20, 3600),)
 REPLIES_PER_PLACE = (Limit("suivi-reponse", 10, 600),)
 
@@ -122,6 +124,9 @@ def _form(
     if request.method == "POST" and "envoyer" in request.POST:
         form = TicketForm.posted(request, need=need, given=given, at=at)
         if form.is_valid():
+            if again := _sent_already(mailbox, need, form.cleaned_data, at=at):
+                request.session[SESSION_DONE] = again
+                return redirect("ticket_done")
             flooded = bool(exceeded_by(form.cleaned_data["email"].lower(), ACKNOWLEDGED))
             with leaving_no_trace():
                 ticket = tickets.open_ticket(
@@ -153,6 +158,13 @@ def _form(
     articles = search.for_need(need.slug, at=at, phase=status.phase)
     context |= {"form": form, "opened": opened, "files_lost": files_lost, "articles": articles}
     return render(request, "support/tickets/form.html", context)
+
+
+def _sent_already(mailbox: Mailbox, need: Need, said: dict[str, Any], *, at: datetime) -> str | None:
+    """The reference that the very same words got a moment ago: a second click, a page sent again (SEC-G6)."""
+    lately = Ticket.objects.filter(mailbox=mailbox, need=need.slug, opened_at__gt=at - SENT_TWICE)
+    same = lately.filter(email=said["email"], subject=said["subject"], messages__text=said["text"])
+    return same.values_list("reference", flat=True).first()
 
 
 def _own_similar(request: HttpRequest, mailbox: Mailbox, need: Need) -> list[Ticket]:

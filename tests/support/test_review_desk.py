@@ -133,6 +133,20 @@ def test_one_address_gets_so_many_acknowledgements_an_hour(client, monkeypatch):
     assert len(mails("ticket.received")) == 2
 
 
+def test_a_second_click_opens_no_second_ticket(client, monkeypatch):
+    from tests.support.test_holder_tickets import sent
+
+    clock.set_for_every_process(AT)
+    monkeypatch.setattr(forms_contact, "SECONDS_TO_FILL", -1)
+    said = sent(MailboxFactory())
+    for _ in range(2):
+        assert client.post("/demandes/nouvelle/", said)["Location"] == "/demandes/recue/"
+    ticket = Ticket.objects.get()
+    assert ticket.reference in client.get("/demandes/recue/").content.decode()
+    client.post("/demandes/nouvelle/", said | {"text": "Autre chose encore."})
+    assert Ticket.objects.count() == 2
+
+
 # Whose ticket it is
 
 
