@@ -35,7 +35,7 @@ REFUSED = "refused"
 WAIT = "5s"
 
 # Openings of what is personal: that many by one person within an hour is told once (SEC-I7).
-READINGS = ("sheet.viewed", "mail.viewed", "proof.viewed", "reset.viewed")
+READINGS = ("sheet.viewed", "mail.viewed", "proof.viewed", "reset.viewed", "attachment.viewed")
 UNUSUAL = 100
 WITHIN = "1 hour"
 ALARM, PERSON = "reading.unusual", "accounts.user"

@@ -93,6 +93,8 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(TransactionTestCase, "_fixture_teardown", lambda case: kept.put_back())
         yield
+    with django_db_blocker.unblock():
+        kept.alone()
 
 
 @pytest.hookimpl(wrapper=True)

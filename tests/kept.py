@@ -44,3 +44,13 @@ def keep() -> None:
 def put_back() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT kept.put_back()")
+
+
+def alone() -> None:
+    """End what a served page or a thread left open: the database is about to be dropped."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    connection.close()

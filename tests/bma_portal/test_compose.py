@@ -155,7 +155,8 @@ def test_the_production_image_is_the_last_stage_and_holds_only_the_portal():
     assert names[-1] == "production"
     assert stage("production") == ["FROM portail AS production"]
     copied = [line.split()[-2] for line in stage("portail") if line.startswith("COPY") and "--from" not in line]
-    assert copied == ["manage.py", "bma_portal/", "accounts/", "migration/", "support/", "templates/", "static/"]
+    ours = ["manage.py", "bma_portal/", "accounts/", "migration/", "support/", "templates/", "static/", "articles/"]
+    assert copied == ours
     assert "--require-hashes -r /requirements.txt" in " ".join(stage("bibliotheques"))
     assert "requirements-dev" not in DOCKERFILE
     assert stage("portail").index("USER bma") < next(

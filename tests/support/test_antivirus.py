@@ -10,7 +10,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from bma_portal.models import AuditEntry
-from support import antivirus, proofs
+from support import antivirus, proofs, sealed
 from support.antivirus import Found, examine
 from support.models import PasswordReset, ProofFile
 from tests.bma_portal.processes import wait_until
@@ -135,7 +135,7 @@ def test_one_found_infected_later_is_destroyed_and_named(clamd):
     clamd.mood = "rude"
     bad, good = stored(prepare()), stored(prepare(saved(picture((900, 600)), "PNG")))
     clamd.mood = "well"
-    clamd.bad = [bytes(proofs._open(bad)[0])]
+    clamd.bad = [bytes(sealed.open_row(bad)[0])]
     assert proofs.scan_waiting(at=LATER) == [bad]
     bad.refresh_from_db()
     assert (bad.key, bytes(bad.content), bad.destroyed_why) == ("", b"", "signalée par l’antivirus")

@@ -130,7 +130,7 @@ def test_fifty_tickets_are_sorted_by_keyboard_alone(tab, site, lena):
     assert "/desk/demande/D-" in tab.url
     # Switched off, no key does anything
     tab.goto(site + "/desk/raccourcis/")
-    tab.get_by_role("button", name="Désactiver les raccourcis").click()
+    press(tab, "Désactiver les raccourcis")
     tab.goto(site + "/desk/?file=toutes")
     keys.press("j")
     expect(tab.locator(".ticket.here")).to_have_count(0)
@@ -160,13 +160,13 @@ def test_the_desk_works_without_a_script(new_context, site, lena):
     one, two = TicketFactory(subject="Une"), TicketFactory(subject="Deux", due_at=NOON + 9 * HOUR)
     enter(context, site, lena)
     page.goto(site + "/desk/")
-    page.get_by_role("button", name=f"Prendre la demande {one.reference}").click()
+    press(page, f"Prendre la demande {one.reference}")
     expect(page.get_by_text(f"fait pour 1 demande ({one.reference})")).to_be_visible()
     page.get_by_label(f"Cocher la demande {two.reference}").check()
     page.get_by_label("Avec celles qui sont cochées").select_option("clore")
-    page.get_by_role("button", name="Continuer").click()
+    press(page, "Continuer")
     page.get_by_label("Motif").fill("Doublon d’un appel.")
-    page.get_by_role("button", name="Clore", exact=True).click()
+    press(page, "Clore")
     expect(page.get_by_text(f"fait pour 1 demande ({two.reference})")).to_be_visible()
     two.refresh_from_db()
     assert two.status == "closed"
