@@ -80,9 +80,9 @@ class Contact(models.Model):
             ),
         ]
 
+    def __str__(self) -> str:
+        return f"{self.name} <{self.email}>"
+
     def valid_on(self, day: date) -> bool:
         """What the queryset of that name looks for, of a row that is already read."""
         return (self.valid_from is None or self.valid_from <= day) and (self.valid_to is None or self.valid_to > day)
-
-    def __str__(self) -> str:
-        return f"{self.name} <{self.email}>"
