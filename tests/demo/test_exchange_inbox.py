@@ -20,7 +20,8 @@ def inbox(exchange, settings):
 
     settings.EXCHANGE_URL, settings.EXCHANGE_USER, settings.EXCHANGE_PASSWORD = exchange.ews, SERVICE[0], PASSWORD
     forget_accounts()
-    return ExchangeInbox()
+    yield ExchangeInbox()
+    forget_accounts()  # their connections have our retry policy: the other tests of this stand-in have their own
 
 
 def everything(items):

@@ -130,7 +130,7 @@ def test_fifty_tickets_are_sorted_by_keyboard_alone(tab, site, lena):
     assert "/desk/demande/D-" in tab.url
     # Switched off, no key does anything
     tab.goto(site + "/desk/raccourcis/")
-    press(tab, "Désactiver les raccourcis")
+    tab.get_by_role("button", name="Désactiver les raccourcis").click()
     tab.goto(site + "/desk/?file=toutes")
     keys.press("j")
     expect(tab.locator(".ticket.here")).to_have_count(0)
