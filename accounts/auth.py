@@ -4,36 +4,30 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.models import Group, Permission
-from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, QuerySet, Value
-from django.db.models.functions import Concat
 from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.models import User
-from bma_portal.prepared import Prepared
 
 ENTRY = "entree"  # where a session keeps how it was opened: written by `sessions.open`, and nowhere else
 CERBERE, BREAK_GLASS = "cerbere", "secours"
 
 
-def _permissions(**whose: Any) -> ArraySubquery:
-    whole = Concat("content_type__app_label", Value("."), "codename")
-    return ArraySubquery(Permission.objects.filter(**whose).order_by().values(whole=whole))
-
-
-def _loaded(pk: int) -> QuerySet[User]:
-    groups = Group.objects.filter(user=OuterRef("pk")).order_by("pk").values("pk")
-    found = User.objects.filter(pk=pk, is_active=True).annotate(
-        group_ids=ArraySubquery(groups),
-        permission_names=_permissions(group__user=OuterRef("pk")),
-        own_permission_names=_permissions(user=OuterRef("pk")),
-    )
-    return found[:1]
-
-
-_person = Prepared(_loaded)
+# A person with their roles and all that these and they themselves may do, in one statement
+_WITH_ROLES = """SELECT u.*,
+        ARRAY(SELECT group_id FROM accounts_user_groups WHERE user_id = u.id) AS group_ids,
+        ARRAY(
+            SELECT c.app_label || '.' || p.codename
+            FROM auth_permission p JOIN django_content_type c ON c.id = p.content_type_id
+            WHERE p.id IN (
+                SELECT gp.permission_id
+                FROM auth_group_permissions gp JOIN accounts_user_groups ug ON ug.group_id = gp.group_id
+                WHERE ug.user_id = u.id
+                UNION ALL
+                SELECT permission_id FROM accounts_user_user_permissions WHERE user_id = u.id
+            )
+        ) AS permission_names
+    FROM accounts_user u WHERE u.id = %s AND u.is_active"""
 
 
 class PortalBackend(ModelBackend):
@@ -49,13 +43,13 @@ class PortalBackend(ModelBackend):
         return user if user is not None and user.break_glass else None
 
     def get_user(self, user_id: int) -> User | None:
-        return _person.first(pk=user_id)
+        return next(iter(User.objects.raw(_WITH_ROLES, [user_id])), None)
 
     def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
         """The person's own and those of their roles: as they were loaded, else in one query instead of two."""
         asked = user_obj.is_active and not user_obj.is_superuser and obj is None
         if asked and not hasattr(user_obj, "_perm_cache") and hasattr(user_obj, "permission_names"):
-            user_obj._perm_cache = {*user_obj.permission_names, *user_obj.own_permission_names}
+            user_obj._perm_cache = set(user_obj.permission_names)
         if asked and user_obj.pk is not None and not hasattr(user_obj, "_perm_cache"):
             names = ("content_type__app_label", "codename")
             own = self._get_user_permissions(user_obj).order_by().values_list(*names)  # type: ignore[attr-defined]

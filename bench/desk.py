@@ -103,7 +103,7 @@ def portal_environment(stage: Stage, database: str) -> dict[str, str]:
 
 
 def theirs(
-    stage: Stage, python: Path, database: str, tickets: Sequence[int], *, smtp_port: int = 0
+    stage: Stage, python: Path, database: str, tickets: Sequence[int], *, smtp_port: int
 ) -> contextlib.AbstractContextManager[Side]:
     arguments = ["serve", ",".join(map(str, tickets)), ",".join(WORDS)]
     variables = peer.variables(stage, database, smtp_port=smtp_port)
@@ -161,7 +161,12 @@ def _against_the_peer(stage: Stage, size: Size, database: str) -> list[Line]:
         ]
     other = peer.prepared(stage, python, database)
     rows = stage.servers.postgres.execute("SELECT id FROM support_ticket ORDER BY public LIMIT 200", name=database)
-    with ours(stage, database) as we, theirs(stage, python, other, [row[0] for row in rows]) as they:
+    numbers = [row[0] for row in rows]
+    with (
+        peer.relay() as port,
+        ours(stage, database) as we,
+        theirs(stage, python, other, numbers, smtp_port=port) as they,
+    ):
         for side in (we, they):
             side.wait_until_ready()
         we.warm("clean", 1)
@@ -183,7 +188,7 @@ def _against_the_peer(stage: Stage, size: Size, database: str) -> list[Line]:
 
 
 def _with_a_slow_relay(stage: Stage, python: Path, database: str) -> float:
-    with peer.slow_relay(1.0) as port, theirs(stage, python, database, [1], smtp_port=port) as they:
+    with peer.relay(1.0) as port, theirs(stage, python, database, [1], smtp_port=port) as they:
         they.wait_until_ready()
         they.ask("post", 1)
         return statistics.median(they.ask("post", 2)["seconds"])

@@ -74,12 +74,9 @@ class _Statement:
         params = tuple(_filled(part, values) for part in self.parts)
         compiler.as_sql = lambda *args, **kwargs: (self.sql, params)
         compiler.setup_query = lambda *args, **kwargs: None
-        asked = SimpleNamespace(
-            db=DEFAULT_DB_ALIAS,
-            model=self.queryset.model,
-            query=SimpleNamespace(get_compiler=lambda using=None: compiler),
-            _known_related_objects={},
-        )
+        query = copy.copy(self.queryset.query)
+        query.get_compiler = lambda *args, **kwargs: compiler  # type: ignore[method-assign]
+        asked = SimpleNamespace(db=DEFAULT_DB_ALIAS, model=self.queryset.model, query=query, _known_related_objects={})
         rows: Any = self.queryset._iterable_class
         return list(rows(asked))
 

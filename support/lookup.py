@@ -20,9 +20,7 @@ class Found:
 
 
 _bearers = Prepared(
-    lambda fase: (
-        Organisation.objects.filter(fase=fase).select_related("mailbox", "po", "successor__successor").order_by("kind")
-    )
+    lambda fase: Organisation.objects.filter(fase=fase).select_related("mailbox", "po").order_by("kind")
 )
 
 

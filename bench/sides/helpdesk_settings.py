@@ -14,8 +14,9 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
-    "helpdesk",
     "rest_framework",
+    "django_cleanup.apps.CleanupConfig",
+    "helpdesk",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -56,8 +57,5 @@ TIME_ZONE = "Europe/Brussels"
 STATIC_URL = "/static/"
 MEDIA_ROOT = os.environ.get("HELPDESK_MEDIA", "/nonexistent")
 HELPDESK_TEAMS_MODE_ENABLED = False
-# Its mails are composed and kept in memory: no relay at all. With a port, to that relay, as it does by itself.
-_PORT = os.environ.get("HELPDESK_SMTP_PORT")
-EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if _PORT else 'locmem'}.EmailBackend"
-EMAIL_HOST, EMAIL_PORT = "127.0.0.1", int(_PORT or 25)
+EMAIL_HOST, EMAIL_PORT = "127.0.0.1", int(os.environ["HELPDESK_SMTP_PORT"])
 LOGGING = {"version": 1, "disable_existing_loggers": True}

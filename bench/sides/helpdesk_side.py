@@ -4,6 +4,8 @@ import base64
 import json
 import os
 import sys
+from typing import Any
+from urllib.parse import quote
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "bench.sides.helpdesk_settings"
 
@@ -67,16 +69,20 @@ def serve(numbers: str, words: str) -> None:
         }  # fmt: skip
         calls.expect(visitor.post("/tickets/submit/", fields), 302)
 
-    def rows(search: str = "", **filtering: object) -> None:
+    def rows(search: str = "", **filtering: Any) -> None:
         asked = {"filtering": filtering, "filtering_null": {}, "sorting": "created", "sortreverse": True}
         query = base64.b64encode(json.dumps({**asked, "search_string": search}).encode()).decode()
         columns = "draw=1&start=0&length=25&order[0][column]=0&order[0][dir]=desc&search[value]="
         calls.expect(agent.get(f"/datatables_ticket_list/{query}?{columns}"), 200, b'"data"')
 
-    def view() -> None:
-        """A saved query of its own is opened as a page, which then asks for its rows."""
-        calls.expect(agent.get(f"/tickets/?saved_query={saved}"), 200, b"datatables_ticket_list")
-        rows(priority__in=[2])
+    def opened(asked: str, **rows_asked: Any) -> None:
+        """A list is opened as a page, which then asks for its rows."""
+        calls.expect(agent.get(f"/tickets/?{asked}"), 200, b"datatables_ticket_list")
+        rows(**rows_asked)
+
+    def search() -> None:
+        word = searched[next_of("search") % len(searched)]
+        opened(f"q={quote(word)}", search=word)
 
     def ticket() -> None:
         calls.expect(agent.get(f"/tickets/{pages[next_of('ticket') % len(pages)]}/"), 200, b"followup")
@@ -84,9 +90,9 @@ def serve(numbers: str, words: str) -> None:
     calls.obey(
         {
             "post": post,
-            "list": rows,
-            "view": view,
-            "search": lambda: rows(searched[next_of("search") % len(searched)]),
+            "list": lambda: opened("sort=created&sortreverse=on"),
+            "view": lambda: opened(f"saved_query={saved}", priority__in=[2]),
+            "search": search,
             "ticket": ticket,
         },
         calls.counter(connection),

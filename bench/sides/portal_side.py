@@ -37,7 +37,7 @@ def told() -> dict[str, Any]:
     SavedView.objects.get_or_create(
         team=TEAM, slug=VIEW,
         defaults={
-            "owner": owner, "name": "Vue de la mesure", "query": "file=toutes&priorite=urgente", "shared": True,
+            "owner": owner, "name": "Vue de la mesure", "query": "file=toutes&priorite=urgent", "shared": True,
             "created_at": clock.now(),
         },
     )  # fmt: skip

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,6 +17,7 @@ from bma_portal import kept
 from bma_portal.clock import brussels_date
 from bma_portal.errors import Refusal
 from bma_portal.limits import Limit, client_address, exceeded, exceeded_among, exceeded_by
+from bma_portal.prepared import Prepared
 from bma_portal.secret import leaving_no_trace
 from bma_portal.templatetags.french import insecable
 from bma_portal.views import too_many
@@ -162,9 +164,17 @@ def _form(
 
 def _sent_already(mailbox: Mailbox, need: Need, said: dict[str, Any], *, at: datetime) -> str | None:
     """The reference that the very same words got a moment ago: a second click, a page sent again (SEC-G6)."""
-    lately = Ticket.objects.filter(mailbox=mailbox, need=need.slug, opened_at__gt=at - SENT_TWICE)
-    same = lately.filter(email=said["email"], subject=said["subject"], messages__text=said["text"])
-    return same.values_list("reference", flat=True).first()
+    words = {name: said[name] for name in ("email", "subject", "text")}
+    return _same_words.first(mailbox=mailbox.pk, need=need.slug, after=at - SENT_TWICE, **words)
+
+
+def _with_words(*, mailbox: int, need: str, after: datetime, email: str, subject: str, text: str) -> QuerySet:
+    lately = Ticket.objects.filter(mailbox=mailbox, need=need, opened_at__gt=after)
+    same = lately.filter(email=email, subject=subject, messages__text=text)
+    return same.order_by("pk").values_list("reference", flat=True)[:1]
+
+
+_same_words = Prepared(_with_words)
 
 
 def _own_similar(request: HttpRequest, mailbox: Mailbox, need: Need) -> list[Ticket]:

@@ -158,6 +158,19 @@ def test_a_list_is_read_twenty_five_at_a_time(desk):
     assert "Il n’y a plus rien sur cette page" in desk("file=a-prendre&page=3").text
 
 
+def test_nothing_is_counted_further_than_it_is_told(desk, monkeypatch):
+    monkeypatch.setattr(queues, "PAGE", 2)
+    monkeypatch.setattr(queues, "COUNTED", 3)
+    TicketFactory.create_batch(3)
+    assert "3 demandes" in desk("file=toutes").text
+    TicketFactory()
+    assert "Plus de 3 demandes" in desk("file=toutes").text
+    last = desk("file=toutes&page=2")
+    assert len(subjects(last)) == 2
+    assert "Plus de 3 demandes" in last.text
+    assert "Page suivante" not in last.text
+
+
 # Found by words
 
 
@@ -325,19 +338,6 @@ def test_a_list_is_exported_one_row_per_ticket_and_the_audit_says_so(desk, lena,
     assert answer.headers["Content-Disposition"] == 'attachment; filename="demandes-etnic-2026-10-15.csv"'
     entry = AuditEntry.objects.filter(action="tickets.exported").latest("seq")
     assert (entry.actor, entry.details["count"]) == ("lena", 5)
-
-
-@pytest.mark.parametrize(
-    "start", ["=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠", " =", "\u00a0="]
-)
-def test_no_cell_of_the_file_is_a_formula(start):
-    written = exports.safe(f"{start}cmd|' /C calc'!A0")
-    assert written.startswith("'")
-    assert not re.search(r"[\t\r\n\0]", written)
-
-
-def test_an_ordinary_cell_is_as_it_was_written():
-    assert exports.safe("École des Essais ; « 3-4 »") == "École des Essais ; « 3-4 »"
 
 
 def test_the_page_of_the_shortcuts_lists_them(desk):

@@ -5,10 +5,11 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from accounts.auth import PortalBackend
+from accounts.auth import PortalBackend, roles_of
 from accounts.models import User
 from bma_portal.models import AuditEntry
 from support.models import Team
+from tests.factories import UserFactory
 from tests.sign_in import sign_in
 from tests.support.tickets_stage import agent
 
@@ -69,3 +70,19 @@ def test_a_person_s_permissions_are_the_same_in_one_query(django_assert_num_quer
     assert "support.work_etnic" in found
     person.is_active = False
     assert PortalBackend().get_all_permissions(person) == set()
+
+
+def test_a_person_is_loaded_with_their_roles_and_permissions_in_one_query(django_assert_num_queries):
+    person = agent("etnic")
+    person.user_permissions.add(Permission.objects.get(codename="view_incident"))
+    with django_assert_num_queries(1):
+        loaded = PortalBackend().get_user(person.pk)
+        found, roles = loaded.get_all_permissions(), roles_of(loaded)
+    assert (loaded, loaded.username, loaded.password) == (person, person.username, person.password)
+    assert found == ModelBackend().get_all_permissions(User.objects.get(pk=person.pk))
+    assert roles == roles_of(User.objects.get(pk=person.pk))
+    alone = UserFactory()
+    assert PortalBackend().get_user(alone.pk).get_all_permissions() == set()
+    User.objects.filter(pk=person.pk).update(is_active=False)
+    assert PortalBackend().get_user(person.pk) is None
+    assert PortalBackend().get_user(0) is None

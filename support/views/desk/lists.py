@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from migration.phases import Phase
 from support import bulk, queues
 from support.desk import TEAMS, desk_page
+from support.desk_rows import in_words
 from support.models import Ticket
 from support.needs import NEEDS
 from support.queues import Criteria
@@ -52,22 +53,26 @@ def listed(
     """The page of a list. `address`: the one that its pages have, of the desk or of a saved view."""
     team, user, at = request.team, request.user, request.at  # type: ignore[attr-defined]
     tickets = queues.wanted(criteria, team=team, user=user, at=at)
-    rows, following = queues.page_of(tickets, criteria)
-    around = queues.around(tickets, team=team, user=user, at=at)
+    page = queues.page_of(tickets, criteria)
+    around = queues.around(team=team, user=user, at=at)
     is_view = address != reverse("desk")
-    here = f"{address}?" if is_view else f"{address}?{criteria.query()}&"
-    again = f"{criteria.query()}&page={criteria.page}" + (f"&vue={address.split('/')[-2]}" if is_view else "")
+    query = criteria.query()
+    here = f"{address}?" if is_view else f"{address}?{query}&"
+    again = f"{query}&page={criteria.page}" + (f"&vue={address.split('/')[-2]}" if is_view else "")
     context = {
         "criteria": criteria,
+        "query": query,
+        "narrowed": criteria.narrowed,
         "queue_name": criteria.file,
         "queues": queues.QUEUES,
         "heading": queues.QUEUES[criteria.file],
         "team_name": TEAMS(team).label,
-        "rows": rows,
+        "page": page,
+        "rows": [in_words(row, at) for row in page.rows],
         "around": around,
         "badges": around.badges,
         "previous": f"{here}page={criteria.page - 1}" if criteria.page > 1 else "",
-        "following": f"{here}page={criteria.page + 1}" if following else "",
+        "following": f"{here}page={criteria.page + 1}" if page.following else "",
         "again": f"{reverse('desk_list')}?{again}",
         "most": queues.COUNTED,
         "sorts": queues.SORTS if criteria.file in queues.LIVE_QUEUES else {},

@@ -1,0 +1,49 @@
+"""What a list of the desk shows of a ticket, in words.
+
+Made here and not in the template, which shows twenty-five of them: there each date, address and look-up costs more.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.urls import reverse
+from django.utils.dates import MONTHS
+
+from bma_portal.clock import BRUSSELS
+from support.models import Ticket
+from support.templatetags.desk import besoin, delai, depuis, etat
+
+
+def in_words(row: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    """One row of `queues.page_of`, as its template shows it."""
+    due, status = row["due_at"], row["status"]
+    late = due is not None and due <= at
+    return {
+        "reference": row["reference"],
+        "ticked": f"{row['reference']}:{row['version']}",
+        "url": reverse("desk_ticket", args=[row["reference"]]),
+        "subject": row["subject"],
+        "need": besoin(row["need"]),
+        "requester": f"{row['first_name']} {row['last_name']}".strip() or row["email"],
+        "unit": row["unit"],
+        "fase": str(row["fase"]),
+        "status": status,
+        "state": etat(status),
+        "urgent": row["priority"] == Ticket.Priority.URGENT,
+        "incident": row["incident_title"],
+        "goes_to": row["goes_to"],
+        "twin": row["twin"],
+        "late": late,
+        "due": f"{'Échéance' if late else 'À faire'} {delai(due, at)}" if due else "",
+        "due_iso": due.astimezone(BRUSSELS).isoformat() if due else "",
+        "due_at": _moment(due) if due else "",
+        "since": "" if due else depuis(row["updated_at"], at),
+        "who": row["who"],
+        "to_take": status == Ticket.Status.NEW,
+    }
+
+
+def _moment(at: datetime) -> str:
+    local = at.astimezone(BRUSSELS)
+    return f"{local.day} {MONTHS[local.month]}, {local:%H:%M}"
