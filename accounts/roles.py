@@ -20,8 +20,12 @@ PRIMINFO, ENSEIGNEMENT_BE = "Priminfo", "Enseignement.be"
 
 # Deeds that are not « add, change, delete, view »: (app, model) → codename → what it allows.
 DEEDS: dict[tuple[str, str], dict[str, str]] = {
+    ("migration", "campaign"): {"plan_campaign": "Planifier une campagne et accepter un plan"},
     ("migration", "batch"): {"decide_batch": "Approuver, suspendre, ouvrir à tous ou annuler un lot"},
-    ("migration", "move"): {"record_cutover": "Enregistrer les résultats d’une nuit"},
+    ("migration", "move"): {
+        "record_cutover": "Enregistrer les contrôles et les résultats d’une nuit",
+        "steer_move": "Suspendre, reporter, reprendre ou remettre une boîte",
+    },
     ("mail", "outgoingmail"): {
         "act_for_sgne": "Renvoyer les courriels du SGNE, reprendre son envoi",
         "act_for_etnic": "Renvoyer les courriels de l’ETNIC, reprendre son envoi",
@@ -39,7 +43,16 @@ DEEDS: dict[tuple[str, str], dict[str, str]] = {
     },
 }
 _CAMPAIGN_VIEWS = {
-    "migration": {"view_campaign", "view_batch", "view_move", "view_mailing"},
+    "migration": {
+        "view_campaign",
+        "view_batch",
+        "view_move",
+        "view_mailing",
+        "view_mailtext",
+        "view_mailboxnote",
+        "view_avoidedperiod",
+        "view_plandecision",
+    },
     "mail": {"view_outgoingmail", "view_senderstate"},
     "bma_portal": {"view_statechange"},
     "accounts": {
@@ -65,7 +78,9 @@ _MODE_WRITES = {
 # role → app → codenames
 ROLES: dict[str, dict[str, set[str]]] = {
     SGNE: {
-        "migration": _CAMPAIGN_VIEWS["migration"] | {"change_campaign", "decide_batch"},
+        "migration": _CAMPAIGN_VIEWS["migration"]
+        | {"add_campaign", "change_campaign", "plan_campaign", "decide_batch", "steer_move"}
+        | {"add_avoidedperiod", "change_avoidedperiod", "delete_avoidedperiod", "add_mailboxnote"},
         "mail": _CAMPAIGN_VIEWS["mail"] | {"act_for_sgne"},
         "bma_portal": _CAMPAIGN_VIEWS["bma_portal"],
         "accounts": _CAMPAIGN_VIEWS["accounts"]
@@ -73,7 +88,7 @@ ROLES: dict[str, dict[str, set[str]]] = {
         "support": _CAMPAIGN_VIEWS["support"] | {"work_sgne", "change_team", *_BANNERS},
     },
     ETNIC: {
-        "migration": _CAMPAIGN_VIEWS["migration"] | {"record_cutover"},
+        "migration": _CAMPAIGN_VIEWS["migration"] | {"record_cutover", "add_mailboxnote"},
         "mail": _CAMPAIGN_VIEWS["mail"] | {"act_for_etnic"},
         "bma_portal": _CAMPAIGN_VIEWS["bma_portal"],
         "accounts": _CAMPAIGN_VIEWS["accounts"] | {"change_mailbox", "set_password_by_hand"},

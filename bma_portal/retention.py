@@ -283,11 +283,24 @@ RULES: tuple[Rule, ...] = (
         personal=False,
     ),
     Rule(
-        ("migration.campaign", "migration.batch", "migration.move", "migration.mailing", "accounts.modeperiod"),
-        "Les dates de la migration et le périmètre de MODE",
+        (
+            "migration.campaign",
+            "migration.batch",
+            "migration.move",
+            "migration.mailing",
+            "migration.avoidedperiod",
+            "accounts.modeperiod",
+        ),
+        "Les dates de la migration, les jours qu’elle évite et le périmètre de MODE",
         "la vie du portail",
         "rien",
         personal=False,
+    ),
+    Rule(
+        ("migration.mailtext", "migration.plandecision", "migration.mailboxnote"),
+        "Les textes des mails, les plans acceptés et les notes sur une boîte, avec le nom de l’agent",
+        "conservés comme trace",
+        KEPT,
     ),
     Rule(
         ("support.banner",),

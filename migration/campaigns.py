@@ -13,8 +13,6 @@ AUTUMN_2024: dict[str, Any] = {
     "ec_first_mail_from": date(2024, 11, 4),  # S1 §8
     "ec_first_mail_to": date(2024, 11, 30),  # S1 §8
     "announced_until": date(2024, 11, 30),  # S1, S4 (S3 §3: end of December, K6)
-    "po_moves_until": date(2024, 10, 25),  # S4; impossible with the spacings of S1 §5: K4
-    "ec_moves_until": date(2024, 11, 30),  # S4; likewise
     "old_server_closes_on": date(2025, 4, 25),  # S3 §3
 }
 

@@ -58,15 +58,25 @@ def facts_at(mailbox: Mailbox, at: datetime) -> Facts:
     return facts_of([mailbox], at)[mailbox.pk]
 
 
-def facts_of(mailboxes: Iterable[Mailbox], at: datetime, *, moves: Sequence[Move] | None = None) -> dict[int, Facts]:
-    """The facts of each, by its pk, in two statements however many they are; `moves`, if theirs are already read."""
+def facts_of(
+    mailboxes: Iterable[Mailbox],
+    at: datetime,
+    *,
+    moves: Sequence[Move] | None = None,
+    mailings: Iterable[tuple] | None = None,
+) -> dict[int, Facts]:
+    """The facts of each, by its pk, in two statements however many they are; `moves` and `mailings`, if already read.
+
+    A mailing: its mailbox, its step, when it is due, its move’s status, when its mail was sent, and when it came back.
+    """
     found = {mailbox.pk: Facts({}, None, {}, None) for mailbox in mailboxes}
     if moves is None:
         moves = list(Move.objects.filter(mailbox__in=found).select_related("batch"))
     if not moves:
         return found  # and no mailing either
-    rows: Iterable[tuple] = _mailings_of_one(pk=next(iter(found))) if len(found) == 1 else _mailings(list(found))
-    for pk, step, due_at, status, sent_at, bounced_at in rows:
+    if mailings is None:
+        mailings = _mailings_of_one(pk=next(iter(found))) if len(found) == 1 else _mailings(list(found))
+    for pk, step, due_at, status, sent_at, bounced_at in mailings:
         facts = found[pk]
         if status == Move.Status.PLANNED:
             facts.due[step] = due_at
@@ -74,8 +84,10 @@ def facts_of(mailboxes: Iterable[Mailbox], at: datetime, *, moves: Sequence[Move
             facts.delivered[step] = min(sent_at, facts.delivered.get(step, sent_at))
     for move in sorted(moves, key=lambda move: (move.batch.campaign_id, move.batch.number, move.position)):
         facts, moment = found[move.mailbox_id], move.migrated_at
-        migrated_at = facts.migrated_at or (moment if moment and moment <= at else None)
-        night_on = facts.night_on or (move.batch.night_on if move.status in {"planned", "migrated"} else None)
+        undone = move.rolled_back_at is not None and move.rolled_back_at <= at
+        migrated_at = facts.migrated_at or (moment if moment and moment <= at and not undone else None)
+        stands = move.status in {"planned", "migrated"} or (move.status == "rolled_back" and not undone)
+        night_on = facts.night_on or (move.batch.night_on if stands else None)
         found[move.mailbox_id] = replace(facts, migrated_at=migrated_at, night_on=night_on)
     return found
 
@@ -133,7 +145,7 @@ def programme_at(campaign: Campaign, at: datetime) -> Programme:
     if brussels_date(at) >= campaign.old_server_closes_on:
         return Programme.CLOSED
     moves = Move.objects.filter(batch__campaign=campaign).exclude(status=Move.Status.CANCELLED)
-    waiting = moves.filter(Q(migrated_at=None) | Q(migrated_at__gt=at))
+    waiting = moves.filter(Q(migrated_at=None) | Q(migrated_at__gt=at) | Q(rolled_back_at__lte=at))
     still_waiting = waiting.exclude(Exists(Move.objects.migrated(at).filter(mailbox=OuterRef("mailbox"))))
     over = Campaign.objects.filter(Exists(moves), ~Exists(still_waiting), pk=campaign.pk)
     return Programme.OVER if over.exists() else Programme.RUNNING

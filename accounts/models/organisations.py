@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -48,15 +49,19 @@ class OrganisationQuerySet(models.QuerySet):
         open_then = Q(closed_on=None) | Q(closed_on__gt=brussels_date(at))
         return self.filter(open_then, successor=None)
 
+    def over(self, at: datetime):
+        """The others."""
+        return self.filter(Q(closed_on__lte=brussels_date(at)) | Q(successor__isnull=False))
+
     def matching(self, text: str):
         """By FASE number or address if `text` is one, else by words of the name or the place, accents apart."""
         typed = "".join(text.split())[:64].lower()
         kind = typed[:2] if typed[:2] in addresses.KINDS else None
-        digits = typed.removeprefix(kind or "").removesuffix(f"@{addresses.DOMAIN}")
-        if digits.isascii() and digits.isdigit() and len(digits) <= 6:
-            found = self.filter(fase=int(digits))
-            return found.filter(kind=kind) if kind else found
-        words = fold(text[:200]).split()
+        digits, _, host = typed.removeprefix(kind or "").partition("@")
+        whole = addresses.DOMAIN.startswith(host)  # an address may be cut where it was copied
+        if whole and digits.isascii() and digits.isdigit() and len(digits) <= 6:
+            return self.filter(kind__in=[kind] if kind else addresses.KINDS, fase=int(digits))
+        words = fold(text[:200]).split()[:10]
         if not words:
             return self.none() if text.strip() else self
         return self.filter(*(Q(search_key__contains=word) for word in words))
@@ -137,6 +142,10 @@ class Organisation(models.Model):
         verbose_name = "unité"
         verbose_name_plural = "unités"
         ordering = ["search_key", "kind", "fase"]
+        indexes = [
+            models.Index(fields=["search_key", "kind", "fase"], name="organisation_order"),
+            GinIndex(OpClass(F("search_key"), name="gin_trgm_ops"), name="organisation_words"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 name="organisation_number_once_per_kind",

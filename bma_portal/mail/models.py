@@ -3,6 +3,7 @@
 import uuid
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -38,6 +39,8 @@ class OutgoingMail(models.Model):
     key = models.CharField("clé naturelle", max_length=120, unique=True)
     uuid = models.UUIDField("X-BMA-Key", default=uuid.uuid4, unique=True, editable=False)
     message_id = models.CharField("Message-ID", max_length=120, editable=False)
+    # Printed in the mail, looked for on /authenticite/ (C16); made with the row, random
+    code = models.CharField("code d’authenticité", max_length=16, unique=True, null=True, blank=True, editable=False)
     kind = models.CharField("genre", max_length=60)
     object_id = models.BigIntegerField("numéro de l’objet", null=True)
     stream = models.CharField("fil", max_length=80, blank=True)  # mails of one stream leave in the order of their ids
@@ -58,6 +61,10 @@ class OutgoingMail(models.Model):
     sent_at = models.DateTimeField("envoyé le", null=True, blank=True)
     proof = models.CharField("preuve", max_length=10, choices=Proof, blank=True)
     bounced_at = models.DateTimeField("revenu le", null=True, blank=True)
+    delayed_at = models.DateTimeField("retardé, dit le", null=True, blank=True)
+    delivered_at = models.DateTimeField("remis, dit le", null=True, blank=True)
+    delivery_code = models.CharField("code du rapport", max_length=12, blank=True, default="", db_default="")
+    delivery_text = models.CharField("dit par le serveur", max_length=300, blank=True, default="", db_default="")
     not_before = models.DateTimeField("pas avant", null=True, blank=True)
     claim = models.UUIDField("prise par", null=True, blank=True, editable=False)
     claimed_at = models.DateTimeField("prise le", null=True, blank=True)
@@ -76,6 +83,13 @@ class OutgoingMail(models.Model):
             models.Index(fields=["sender", "not_before"], name="mail_sending", condition=Q(status="sending")),
             models.Index(fields=["stream", "id"], name="mail_stream", condition=Q(status__in=["queued", "sending"])),
             models.Index(fields=["kind", "object_id"], name="mail_object"),
+            models.Index(fields=["status", "-id"], name="mail_status"),
+            # Which mails have left, without reading their bodies: what phases and figures ask
+            models.Index(
+                fields=["id"], include=["sent_at", "bounced_at"], name="mail_left", condition=Q(sent_at__isnull=False)
+            ),
+            models.Index(fields=["id"], name="mail_bounced", condition=Q(bounced_at__isnull=False)),
+            GinIndex(fields=["to"], name="mail_to"),
         ]
         constraints = [
             models.CheckConstraint(

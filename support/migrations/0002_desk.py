@@ -1,7 +1,7 @@
+import bma_portal.trigrams
 import datetime
 import django.contrib.postgres.fields
 import django.contrib.postgres.indexes
-import django.contrib.postgres.operations
 import django.contrib.postgres.search
 import django.db.models.deletion
 import support.models.routing
@@ -23,8 +23,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        django.contrib.postgres.operations.TrigramExtension(
-        ),
+        bma_portal.trigrams.SharedTrigrams(),
         migrations.CreateModel(
             name='Article',
             fields=[
