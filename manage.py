@@ -32,6 +32,16 @@ def choose_settings(arguments: list[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", DEFAULT_SETTINGS)
 
 
+def files_apart(argv: list[str]) -> list[str]:
+    """Django takes any ``--settings`` for a module; one that names a JSON file is the command's (plan_campaign)."""
+    found = list(argv)
+    for n, argument in enumerate(argv):
+        name, _, value = argument.partition("=")
+        if name == "--settings" and (value or "".join(argv[n + 1 : n + 2])).endswith(".json"):
+            found[n] = argument.replace("--settings", "--settings-file", 1)
+    return found
+
+
 def prepare_servers(arguments: list[str]) -> None:
     from bma_portal.embedded import ensure_environment
 
@@ -46,6 +56,7 @@ def refuse(message: str) -> int:
 
 
 def main(argv: list[str]) -> int:
+    argv = files_apart(argv)
     arguments = argv[1:]
     try:
         from django.core.exceptions import ImproperlyConfigured

@@ -1,13 +1,15 @@
 """The campaign replayed: the days are walked through the code that production runs.
 
 The replay sets the clock for every process, calls what beat calls, and waits until the workers have drained the
-outbox before the next moment. It plays ETNIC's tools in the night: each mailbox that had its four mails moves.
+outbox before the next moment. It plays ETNIC's tools in the night: each mailbox that had its four mails moves. The
+plan, then what was really delivered, are held against a checker that knows nothing of the planner.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 from django.conf import settings
 from django.db.models import Max, Min, Q
@@ -20,14 +22,16 @@ from bma_portal.errors import Refusal
 from bma_portal.mail import outbox
 from bma_portal.mail import tasks as mail_tasks
 from bma_portal.mail.models import OutgoingMail, SenderState
+from demo import plan_checker
 from demo.exchange.control import StandIn
-from migration import cutover, planning, sequence
-from migration.calendar import mail_day
+from migration import cutover, plan_settings, planning, sequence
 from migration.campaigns import AUTUMN_2024
 from migration.cutover import Result
 from migration.models import Batch, Campaign, Mailing, Move
 
 BY = "rejeu"
+PUBLISHED = Path(__file__).resolve().parent / "campaign_2024_published.json"
+TOLD = 20  # broken rules that a summary spells out; the others are counted
 STUCK_SECONDS = 120  # without one mail leaving, somebody must look; but first what a dead worker held is freed
 MORNING_AFTER = 2  # hour of the night when ETNIC's results come back
 
@@ -42,7 +46,9 @@ class Summary:
     lost: int = 0
     twice: int = 0
     out_of_order: int = 0
+    plan_broken: int = 0
     spacing_broken: int = 0
+    rules_broken: int = 0
     migrated: int = 0
     pos_before_establishments: bool = False
     held: int = 0
@@ -51,10 +57,13 @@ class Summary:
     sending_seconds: float = 0.0
     mails_per_second: float = 0.0
     warnings: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    published: list[dict[str, str]] = field(default_factory=list)  # what the plan of the documents cannot keep
 
     @property
     def kept(self) -> bool:
-        return not (self.lost or self.twice or self.out_of_order or self.spacing_broken or self.held) and (
+        rules = self.plan_broken or self.spacing_broken or self.rules_broken
+        return not (self.lost or self.twice or self.out_of_order or rules or self.held) and (
             self.delivered == self.mails == 4 * self.migrated
         )
 
@@ -67,7 +76,7 @@ Progress = Callable[[date, int, int], None]
 
 def campaign_to_play(*, at: datetime) -> Campaign:
     """The campaign that still has something to send; else a new one, with the dates of 2024."""
-    unfinished = Q(batches=None) | Q(batches__status__in=["draft", "approved", "paused"])
+    unfinished = Q(batches=None) | Q(batches__status__in=["draft", "approved", "running", "paused"])
     campaign = Campaign.objects.filter(unfinished).order_by("pk").first()
     if campaign:
         return campaign
@@ -90,7 +99,10 @@ def replay(
     walk = _Walk(campaign, stand_in, summary)
     try:
         clock.set_for_every_process(opening)
-        summary.warnings = planning.apply(campaign, at=opening).warnings
+        published = planning.lay_out(plan_settings.read(PUBLISHED), planning.plannable(campaign, at=opening))
+        summary.published = [finding.as_dict() for finding in published.findings]
+        summary.warnings = planning.apply(campaign, at=opening, by=BY).warnings
+        _check_the_plan(campaign, summary)
         for batch in campaign.batches.filter(status__in=[Batch.Status.DRAFT, Batch.Status.PAUSED]):
             sequence.approve(batch, by=BY, at=opening)
             sequence.release(batch, by=BY, at=opening)
@@ -220,7 +232,7 @@ def _count(campaign: Campaign, stand_in: StandIn | None, summary: Summary) -> No
     else:
         summary.delivered = mailings.filter(mail__status=OutgoingMail.Status.SENT).count()
     summary.lost = summary.mails - summary.delivered
-    summary.spacing_broken = _spacing_broken(campaign)
+    _check_what_was_delivered(campaign, summary)
     spans = {
         row["batch__kind"]: row
         for row in moves.filter(migrated_at__isnull=False)
@@ -232,20 +244,44 @@ def _count(campaign: Campaign, stand_in: StandIn | None, summary: Summary) -> No
     )
 
 
-def _spacing_broken(campaign: Campaign) -> int:
-    """How many mailboxes had mail 2 or mail 3 outside the spacings of S1 §5, in Brussels days."""
-    sent: dict[int, dict[int, date]] = {}
+def _check_the_plan(campaign: Campaign, summary: Summary) -> None:
+    """What the plan claims, mailbox by mailbox, as it stands in the database."""
+    due: dict[int, dict[int, date]] = {}
+    who: dict[int, tuple[str, str]] = {}
+    rows = Mailing.objects.filter(move__batch__campaign=campaign).exclude(move__status__in=planning.LEFT)
+    for move, address, kind, step, moment in rows.values_list(
+        "move", "move__mailbox__address", "move__batch__kind", "step", "due_at"
+    ):
+        who[move] = (address, kind)
+        due.setdefault(move, {})[step] = clock.brussels_date(moment)
+    found = _violations(campaign, summary, [(*who[move], days) for move, days in due.items()])
+    summary.plan_broken = len(found)
+
+
+def _check_what_was_delivered(campaign: Campaign, summary: Summary) -> None:
+    """The same rules, on the days when the mails were sent; of a mailbox in two batches, the last of each mail."""
+    sent: dict[str, dict[int, date]] = {}
+    kinds: dict[str, str] = {}
     rows = Mailing.objects.filter(move__batch__campaign=campaign, mail__sent_at__isnull=False)
-    for mailbox, step, moment in rows.values_list("move__mailbox", "step", "mail__sent_at"):
-        sent.setdefault(mailbox, {})[step] = clock.brussels_date(moment)
-    broken = 0
-    for days in sent.values():
-        if 2 in days and 1 in days:
-            allowed = mail_day(days[1] + timedelta(days=campaign.mail2_after_days))
-            broken += not days[1] + timedelta(days=campaign.mail2_after_days) <= days[2] <= allowed
-        if 3 in days and 2 in days:
-            gap = (days[3] - days[2]).days
-            broken += not campaign.mail3_after_days_min <= gap <= campaign.mail3_after_days_max
-        if 4 in days and 3 in days:
-            broken += days[4] < days[3]
-    return broken
+    for address, kind, step, moment in rows.order_by("mail__sent_at").values_list(
+        "move__mailbox__address", "move__batch__kind", "step", "mail__sent_at"
+    ):
+        kinds[address] = kind
+        sent.setdefault(address, {})[step] = clock.brussels_date(moment)
+    found = _violations(campaign, summary, [(address, kinds[address], days) for address, days in sent.items()])
+    summary.spacing_broken = sum(violation.rule == "spacing" for violation in found)
+    summary.rules_broken = len(found) - summary.spacing_broken
+
+
+def _violations(
+    campaign: Campaign, summary: Summary, passages: list[tuple[str, str, dict[int, date]]]
+) -> list[plan_checker.Violation]:
+    """What the checker says. Windows are asked of a plan that did not say that they cannot hold."""
+    rows = [
+        plan_checker.Row(address, kind, days.get(1), days.get(2), days.get(3), days.get(4))
+        for address, kind, days in passages
+    ]
+    found = plan_checker.check(rows, plan_settings.from_campaign(campaign), windows=not summary.warnings)
+    told = [f"{violation.address or 'le plan'} : {violation.text}" for violation in found]
+    summary.broken += told[: TOLD - len(summary.broken)]
+    return found

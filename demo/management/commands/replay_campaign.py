@@ -12,6 +12,7 @@ from bma_portal.commands import PortalCommand
 from bma_portal.errors import Refusal
 from demo import processes, stage, story
 from demo.progress import Bar
+from migration.plan_findings import label
 
 
 def day(text: str) -> date:
@@ -29,7 +30,9 @@ ROWS = {
     "lost": "perdus",
     "twice": "remis deux fois",
     "out_of_order": "dans le désordre",
+    "plan_broken": "règles rompues par le plan",
     "spacing_broken": "délais non tenus",
+    "rules_broken": "autres règles non tenues",
     "held": "en attente de décision",
     "days": "jours rejoués",
     "seconds": "durée (s)",
@@ -70,7 +73,14 @@ class Command(PortalCommand):
             return
         for warning in summary.warnings:
             self.stderr.write(f"Attention : {warning}")
-        for name, label in ROWS.items():
-            self.stdout.write(f"  {label:<32} {getattr(summary, name):>10}")
+        for name, title in ROWS.items():
+            self.stdout.write(f"  {title:<32} {getattr(summary, name):>10}")
+        for line in summary.broken:
+            self.stderr.write(f"Règle rompue : {line}")
         order = "oui" if summary.pos_before_establishments else "non"
         self.stdout.write(f"  {'PO avant les établissements':<32} {order:>10}")
+        if summary.published:
+            self.stdout.write("\nLe plan publié en 2024 (S1, S4), pour ces boîtes, ne tient pas :")
+        for finding in summary.published:
+            rule = label(finding["rule"])
+            self.stdout.write(f"- {rule} ({finding['source']}). {finding['text']}")
