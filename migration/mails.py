@@ -1,16 +1,21 @@
-"""The four mails of the migration (S1 §5, S4). Their texts are in templates/migration/mails."""
+"""The four mails of the migration (S1 §5, S4). Each says a version of `MailText`, pinned when it is queued."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Self
+from functools import cached_property
+from typing import Any, ClassVar, Self
 
 from accounts import credentials
 from accounts.contacts import contact_of
 from accounts.models import Contact, Credential, Mailbox
 from bma_portal.clock import brussels_date
+from bma_portal.mail import authenticity
 from bma_portal.mail.compose import MASK, Mail, Withdrawn
 from bma_portal.mail.models import OutgoingMail, Sender
-from migration.models import Batch, Campaign, Mailing, Move
+from bma_portal.templatetags.french import jour
+from migration import arrivals, texts, withdrawal
+from migration.models import Batch, Campaign, Mailing, MailText, Move, Step
+from migration.texts import rendering
 
 RECALLED = "mail 4 envoyé"  # why mail 2's secret is destroyed
 
@@ -18,7 +23,8 @@ RECALLED = "mail 4 envoyé"  # why mail 2's secret is destroyed
 class MigrationMail(Mail):
     """What the four have in common: one recipient, computed from the FASE number; one stream per mailbox."""
 
-    contacts: dict[str, Contact]
+    step: ClassVar[int]
+    contacts: rendering.Values
 
     def __init__(self, mailing: Mailing) -> None:
         self.mailing = mailing
@@ -38,43 +44,85 @@ class MigrationMail(Mail):
     def stream(self) -> str:
         return f"mailbox:{self.mailbox.pk}"
 
+    @cached_property
+    def version(self) -> MailText:
+        """What it says: its own; else what would leave now or, queued before texts had versions, what left then."""
+        return self.mailing.text or (texts.first if self.mailing.mail_id else texts.current)(self.step)
+
+    def subject(self) -> str:
+        return self.version.subject
+
     def context(self, *, at: datetime) -> dict[str, Any]:
+        """By placeholder (`texts.contents`), what it becomes."""
         return {
-            "address": self.mailbox.address,
-            "organisation": self.mailbox.organisation,
-            "campaign": self.campaign,
-            "batch": self.batch,
             **self.contacts,
-            "old_storage": "80 Mo",  # S4
-            "new_storage": "2 Go",  # S4
+            **rendering.of_dates(self.batch.mail2_on, self.batch.mail3_on, self.batch.night_on),
+            "adresse_boite": self.mailbox.address,
+            "nom_unite": self.mailbox.organisation.name,
+            "nouvelle_interface": self.campaign.new_webmail,
+            "aide": self.campaign.help_page,
+            "fermeture": jour(self.campaign.old_server_closes_on),
+            "espace_ancien": "80 Mo",  # S4
+            "espace_nouveau": "2 Go",  # S4
         }
+
+    def bodies(self, context: dict[str, Any]) -> tuple[str, str]:
+        return rendering.render(self.version.subject, self.version.body, context)
+
+    def text_of(self, context: dict[str, Any]) -> str:
+        return self.bodies(context)[0]
+
+    def shown(self, *, at: datetime, code: str = "", ahead: bool = False) -> tuple[str, str]:
+        """Both parts as they left at `at` or (`ahead`) would: dots where a password stands. No secret is opened."""
+        context = MigrationMail.context(self, at=at) | self.masked_context(sent_at=at, ahead=ahead)
+        return self.bodies(context | {"code": code, "authenticity": authenticity.page()})
+
+    def masked_context(self, *, sent_at: datetime, ahead: bool = False) -> dict[str, Any]:
+        return {}
 
     @classmethod
     def load(cls, object_ids: Iterable[int], *, at: datetime) -> dict[int, Self]:
         mailings = Mailing.objects.filter(pk__in=list(object_ids)).select_related(
-            "move__mailbox__organisation", "move__batch__campaign"
+            "move__mailbox__organisation", "move__batch__campaign", "text"
         )
         mails = {mailing.pk: cls(mailing) for mailing in mailings}
-        cls.prepare(list(mails.values()), at=at)
+        cls.gather(list(mails.values()), at=at)
         return mails
 
     @classmethod
     def overtaken(cls, mails: Sequence[OutgoingMail], *, at: datetime) -> dict[int, str]:
-        """A mail that was on its way when its batch was cancelled, or its night recorded, does not leave later."""
-        foreseen = Mailing.objects.filter(
-            pk__in=[mail.object_id for mail in mails], move__status=Move.Status.PLANNED
-        ).exclude(move__batch__status=Batch.Status.CANCELLED)
-        still = set(foreseen.values_list("pk", flat=True))
-        return {
-            mail.pk: "Cette boîte n'est plus dans un lot en cours." for mail in mails if mail.object_id not in still
-        }
+        """Nor does a mail on its way once its batch is suspended or cancelled, its night recorded, or (B18) a mail
+        before it came back.
+        """
+        ids = [mail.object_id or 0 for mail in mails]
+        reasons = withdrawal.objections(ids)
+        for step in arrivals.AFTER[cls.step]:
+            returned = Mailing.objects.filter(arrivals.came_back(step), pk__in=ids).values_list("pk", flat=True)
+            reasons = dict.fromkeys(returned, f"Le mail {step} est revenu : la boîte attend son titulaire.") | reasons
+        return {mail.pk: reasons[mail.object_id] for mail in mails if mail.object_id in reasons}
 
     @classmethod
     def prepare(cls, mails: Sequence[Self], *, at: datetime) -> None:
-        """Read once for all of them what the texts need: the contacts of the day (S1 §9)."""
-        contacts = {"sgne": contact_of(Contact.Team.SGNE, at), "etnic": contact_of(Contact.Team.ETNIC, at)}
+        """Before they are queued, in that transaction: the text that is approved now is theirs for good (C7)."""
+        version = texts.current(cls.step)
+        Mailing.objects.filter(pk__in=[mail.mailing.pk for mail in mails]).update(text=version)
+        for mail in mails:
+            mail.mailing.text = version
+        cls.gather(mails, at=at)
+
+    @classmethod
+    def gather(cls, mails: Sequence[Self], *, at: datetime) -> None:
+        """Read once for all of them what they say and name: the version, the contacts of the day (S1 §9)."""
+        contacts = {
+            f"contact_{team}": rendering.of_contact(contact_of(team, at))
+            for team in (Contact.Team.SGNE, Contact.Team.ETNIC)
+        }
+        known: dict[bool, MailText] = {}
         for mail in mails:
             mail.contacts = contacts
+            if mail.mailing.text_id is None:
+                queued = mail.mailing.mail_id is not None
+                mail.version = known[queued] = known.get(queued) or mail.version
 
 
 class Announcement(MigrationMail):
@@ -82,16 +130,7 @@ class Announcement(MigrationMail):
 
     kind = "migration.announcement"
     sender = Sender.SGNE
-    template = "migration/mails/announcement"
-
-    def subject(self) -> str:
-        return "Votre boîte mail administrative va migrer : dates et procédure"
-
-
-class Masked:
-    """Stands where a password stood."""
-
-    reveal = MASK
+    step = Step.ANNOUNCEMENT
 
 
 class SecretMail(MigrationMail):
@@ -113,8 +152,8 @@ class SecretMail(MigrationMail):
         return found
 
     @classmethod
-    def prepare(cls, mails: Sequence[Self], *, at: datetime) -> None:
-        super().prepare(mails, at=at)
+    def gather(cls, mails: Sequence[Self], *, at: datetime) -> None:
+        super().gather(mails, at=at)
         current = {
             credential.mailbox_id: credential
             for credential in Credential.objects.filter(
@@ -125,12 +164,12 @@ class SecretMail(MigrationMail):
             mail.credential = current.get(mail.mailbox.pk)
 
     def masked(self, *, sent_at: datetime) -> str:
-        """The text that left then, made again with dots where the password stood. No secret is opened for it."""
-        context = MigrationMail.context(self, at=sent_at) | self.masked_context(sent_at=sent_at)
-        return self.text_of(context)
+        """The text that left then, of the version that left, made again with dots where the password stood."""
+        mail = self.mailing.mail
+        return self.shown(at=sent_at, code=(mail.code or "") if mail else "")[0]
 
-    def masked_context(self, *, sent_at: datetime) -> dict[str, Any]:
-        return {"password": Masked()}
+    def masked_context(self, *, sent_at: datetime, ahead: bool = False) -> dict[str, Any]:
+        return {"mot_de_passe": MASK}
 
 
 class NewPassword(SecretMail):
@@ -138,10 +177,7 @@ class NewPassword(SecretMail):
 
     kind = "migration.new_password"
     sender = Sender.ETNIC
-    template = "migration/mails/new_password"
-
-    def subject(self) -> str:
-        return "Le nouveau mot de passe de votre boîte mail administrative : à conserver"
+    step = Step.CREDENTIALS
 
     def context(self, *, at: datetime) -> dict[str, Any]:
         if at >= self.campaign.night(self.batch.night_on)[1]:
@@ -151,7 +187,7 @@ class NewPassword(SecretMail):
             raise Withdrawn("Ce mot de passe a été changé depuis à la demande de la boîte : aucun mail ne l'annonce.")
         if credential is None or credential.destroyed_at or credential.applied_at is None:
             raise Withdrawn("Aucun mot de passe en vigueur dans l'annuaire pour cette boîte.")
-        return super().context(at=at) | {"password": credentials.reveal(credential)}
+        return super().context(at=at) | {"mot_de_passe": credentials.reveal(credential)}
 
 
 class Confirmation(MigrationMail):
@@ -159,10 +195,7 @@ class Confirmation(MigrationMail):
 
     kind = "migration.confirmation"
     sender = Sender.SGNE
-    template = "migration/mails/confirmation"
-
-    def subject(self) -> str:
-        return "Date confirmée pour la migration de votre boîte mail administrative"
+    step = Step.CONFIRMATION
 
 
 class Closing(SecretMail):
@@ -170,10 +203,7 @@ class Closing(SecretMail):
 
     kind = "migration.closing"
     sender = Sender.ETNIC
-    template = "migration/mails/closing"
-
-    def subject(self) -> str:
-        return "Dernier message sur l’ancienne interface de votre boîte mail administrative"
+    step = Step.CLOSING
 
     def context(self, *, at: datetime) -> dict[str, Any]:
         starts, ends = self.campaign.night(self.batch.night_on)
@@ -185,18 +215,20 @@ class Closing(SecretMail):
             changed_on = brussels_date(credential.issued_at)
         elif credential and not credential.destroyed_at and credential.applied_at:
             password = credentials.reveal(credential)
-        return super().context(at=at) | {"password": password, "changed_on": changed_on}
+        return super().context(at=at) | {"rappel_mot_de_passe": rendering.of_recall(password, changed_on)}
 
-    def masked_context(self, *, sent_at: datetime) -> dict[str, Any]:
-        """Which of its three texts left, told from what remains of the password that was in force then."""
+    def masked_context(self, *, sent_at: datetime, ahead: bool = False) -> dict[str, Any]:
+        """Which of its three recalls left, by what remains of the password that was in force then."""
         of_box = Credential.objects.filter(mailbox=self.mailbox, issued_at__lte=sent_at).defer("sealed")
         then = of_box.order_by("-issued_at", "-pk").first()
         password = changed_on = None
         if then and then.purpose != Credential.Purpose.MIGRATION:
             changed_on = brussels_date(then.issued_at)
         elif then and (then.destroyed_at is None or then.destroyed_at > sent_at or then.destroyed_why == RECALLED):
-            password = Masked()
-        return {"password": password, "changed_on": changed_on}
+            password = MASK
+        elif then is None and ahead:
+            password = MASK  # it will be made with mail 2
+        return {"rappel_mot_de_passe": rendering.of_recall(password, changed_on)}
 
     @classmethod
     def accepted(cls, mails: Sequence[OutgoingMail], *, at: datetime) -> None:

@@ -8,6 +8,7 @@ from django.http import QueryDict
 from accounts.addresses import Parsed, parse
 from accounts.models import Mailbox
 from bma_portal.errors import Refusal
+from bma_portal.mail.authenticity import as_printed
 
 LONGEST_SHOWN = 200  # what is typed is shown again, but not 100 kB of it; `parse` refuses far less than that
 
@@ -43,6 +44,40 @@ class MailboxForm(forms.Form):
             return parse(self.cleaned_data["numero"])
         except Refusal as refusal:
             raise ValidationError(str(refusal)) from None
+
+
+class CodeOfMailForm(forms.Form):
+    """The code printed in a mail, however it is typed."""
+
+    use_required_attribute = False
+
+    code = forms.CharField(
+        label="Code imprimé dans le mail",
+        help_text="Douze lettres et chiffres, par exemple 7K3M-0QXT-9ZAB. Les tirets et les majuscules importent peu.",
+        error_messages={"required": "Recopiez le code qui se trouve à la fin du mail."},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "characters"}),
+    )
+
+    @classmethod
+    def of(cls, query: QueryDict) -> "CodeOfMailForm":
+        """Bound once the field was sent, empty before; a NUL is shown as what it is, an unreadable sign."""
+        if "code" not in query:
+            return cls()
+        return cls({"code": query["code"].replace("\0", "\N{REPLACEMENT CHARACTER}")[:LONGEST_SHOWN]})
+
+    @property
+    def helper(self) -> FormHelper:
+        helper = FormHelper()
+        helper.form_tag = False
+        helper.disable_csrf = True  # a GET form: nothing to forge
+        return helper
+
+    def clean_code(self) -> str:
+        if not (printed := as_printed(self.cleaned_data["code"])):
+            raise ValidationError(
+                "Ce code n’est pas complet : il compte douze lettres et chiffres, sans O, I, L ni U."
+            )
+        return printed
 
 
 class OwnMailboxForm(forms.Form):

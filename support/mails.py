@@ -129,7 +129,7 @@ class ContactCode(ResetMail):
     def context(self, *, at: datetime) -> dict[str, Any]:
         if self.reset.status != Status.UNCONFIRMED or self.reset.confirmed_at:
             raise Withdrawn("L’adresse de contact est déjà confirmée, ou la demande est fermée.")
-        return super().context(at=at) | {"code": tokens.contact_code(self.reset)}
+        return super().context(at=at) | {"secret_code": tokens.contact_code(self.reset)}
 
 
 class PickUpLink(ResetMail):

@@ -187,7 +187,7 @@ class FollowCode(TicketMail):
         sent = self.ticket.code_sent_at
         if sent is None or at >= sent + timedelta(minutes=FOLLOW_CODE_MINUTES):
             raise Withdrawn("Ce code n’est plus valable.")
-        return super().context(at=at) | {"code": tokens.follow_code(self.ticket)}
+        return super().context(at=at) | {"secret_code": tokens.follow_code(self.ticket)}
 
 
 class ForTeam(TicketMail):
@@ -198,6 +198,7 @@ class ForTeam(TicketMail):
     title = "Demande à traiter"
     inside = True
     of_message = True
+    carries_files = True
 
     def subject(self) -> str:
         return _subject(f"{self.ticket.mailbox.organisation.name[:80]} : {self.ticket.subject[:80]}", self.ticket)

@@ -13,6 +13,7 @@ from django.db import Error as AnyDatabaseError
 from django.template.loader import get_template
 
 from bma_portal import vault
+from bma_portal.mail import authenticity
 from bma_portal.mail.models import OutgoingMail, Sender
 from bma_portal.origin import current
 from bma_portal.secret import leaving_no_trace
@@ -64,6 +65,7 @@ class Mail:
     sender: ClassVar[Sender]
     template: ClassVar[str]  # without extension: <template>.txt and <template>.html
     sensitive: ClassVar[bool] = False
+    carries_files: ClassVar[bool] = False  # whether files may be attached to its rows; never to a sensitive one's
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -108,9 +110,13 @@ class Mail:
 
     # What follows from it
 
-    def render(self, *, at: datetime) -> tuple[str, str]:
-        """The text and the HTML."""
-        context = self.context(at=at)
+    def render(self, *, at: datetime, code: str = "") -> tuple[str, str]:
+        """The text and the HTML, with the code that says that they are ours (C16)."""
+        context = self.context(at=at) | {"code": code, "authenticity": authenticity.page()}
+        text, html = self.bodies(context)
+        return _signed(text, code), html
+
+    def bodies(self, context: dict[str, Any]) -> tuple[str, str]:
         return _template(f"{self.template}.txt").render(context), _template(f"{self.template}.html").render(context)
 
     def text_of(self, context: dict[str, Any]) -> str:
@@ -118,8 +124,10 @@ class Mail:
         return _template(f"{self.template}.txt").render(context)
 
     def row(self, *, at: datetime) -> OutgoingMail:
-        text, html = ("", "") if self.sensitive else self.render(at=at)
+        code = authenticity.new_code()
+        text, html = ("", "") if self.sensitive else self.render(at=at, code=code)
         return outgoing(
+            code=code,
             key=self.key(),
             kind=self.kind,
             object_id=self.object_id(),
@@ -132,6 +140,11 @@ class Mail:
             sensitive=self.sensitive,
             queued_at=at,
         )
+
+
+def _signed(text: str, code: str) -> str:
+    """The text, ending with its code unless it says it already."""
+    return f"{text.rstrip()}\n\n{authenticity.sentence(code)}\n" if code and code not in text else text
 
 
 def outgoing(**fields: Any) -> OutgoingMail:
@@ -178,6 +191,11 @@ def letters(rows: Sequence[OutgoingMail], *, at: datetime) -> dict[int, Letter |
     return result
 
 
+def _may_carry(row: OutgoingMail) -> bool:
+    """Asked of the kind, so that a mail of a campaign costs no look at a table where it has nothing."""
+    return row.kind == "plain" or (row.kind in KINDS and KINDS[row.kind].carries_files)
+
+
 def _letter(row: OutgoingMail, loaded: dict[int, Mail], *, at: datetime) -> Letter:
     """One letter. Call it where nothing is left of an exception: its bodies may hold a clear secret."""
     text, html = row.text, row.html
@@ -185,8 +203,8 @@ def _letter(row: OutgoingMail, loaded: dict[int, Mail], *, at: datetime) -> Lett
         mail = loaded.get(row.object_id or 0)
         if mail is None:
             raise Withdrawn("L'objet de ce courriel n'existe plus.")
-        text, html = mail.render(at=at)
-    files = [(f.name, bytes(f.content), f.mimetype) for f in row.attachments.all()] if row.kind == "plain" else []
+        text, html = mail.render(at=at, code=row.code or "")
+    files = [(f.name, bytes(f.content), f.mimetype) for f in row.attachments.all()] if _may_carry(row) else []
     return Letter(
         uuid=row.uuid,
         message_id=row.message_id,

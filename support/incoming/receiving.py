@@ -19,7 +19,7 @@ from bma_portal.mail.inbox import Received
 from bma_portal.mail.models import OutgoingMail, Sender
 from bma_portal.secret import leaving_no_trace
 from support import tickets
-from support.incoming import automatic, masking, parsing, threading
+from support.incoming import automatic, deliveries, masking, parsing, threading
 from support.incoming.files import Ready, prepared
 from support.incoming.parsing import Incoming
 from support.incoming.reports import Fate
@@ -110,6 +110,8 @@ def _decide(sender: str, mail: Incoming, received: Received, *, at: datetime) ->
         named = OutgoingMail.objects.filter(uuid__in=mail.report.keys).exists()
         if mail.report.fate is Fate.FAILED and named:
             return Decided(Verdict.BOUNCE, "Un courriel du portail n’a pas pu être remis.")
+        if mail.report.fate is Fate.UNKNOWN and named:
+            return Decided(Verdict.QUARANTINED, "Avis de forme inconnue sur un courriel du portail.")
         return Decided(Verdict.IGNORED, _about_a_report(mail.report.fate))
     if "x-bma-key" in mail.headers:
         return Decided(Verdict.IGNORED, "Courriel du portail lui-même : il ne se répond pas.")
@@ -225,8 +227,12 @@ def _set_aside(row: IncomingMail, mail: Incoming, decided: Decided, why: str) ->
 def _act(row: IncomingMail, mail: Incoming, decided: Decided, ready: Ready, *, at: datetime) -> None:
     match decided.verdict:
         case Verdict.BOUNCE:
-            if not _bounced(mail, row, at=at):
-                row.verdict, row.why = Verdict.IGNORED, "Avis de non-remise pour un autre destinataire que le nôtre."
+            assert mail.report
+            if not (why := deliveries.came_back(mail.report, received_at=row.received_at)):
+                why, row.verdict = "Avis de non-remise pour un autre destinataire que le nôtre.", Verdict.IGNORED
+            row.why = why[:300]
+        case Verdict.IGNORED if mail.report is not None:
+            deliveries.told(mail.report, received_at=row.received_at)
         case Verdict.REPLY:
             assert decided.thread
             row.message = _reply(decided.thread, mail, ready, at=at)
@@ -300,24 +306,6 @@ def names_of(name: str) -> tuple[str, str]:
     if not comma:
         first, _, last = name.strip().rpartition(" ")
     return first.strip()[:80], last.strip()[:80]
-
-
-def _bounced(mail: Incoming, row: IncomingMail, *, at: datetime) -> bool:
-    """Write on the mails that the report names that they came back (B18), if it was to their own recipient.
-
-    A mailbox may forward to another address, which fails: ours was delivered then.
-    """
-    assert mail.report
-    said = set(mail.report.recipients)
-    done = False
-    for ours in OutgoingMail.objects.filter(uuid__in=mail.report.keys, bounced_at=None).defer("text", "html"):
-        if said and not said & {address.lower() for address in ours.to}:
-            continue
-        on = max(row.received_at, ours.sent_at or ours.queued_at)
-        OutgoingMail.objects.filter(pk=ours.pk, bounced_at=None).update(bounced_at=on)
-        row.why = f"Le courriel {ours.pk} ({ours.kind}) n’a pas pu être remis."
-        done = True
-    return done or OutgoingMail.objects.filter(uuid__in=mail.report.keys, bounced_at__isnull=False).exists()
 
 
 def set_aside(sender: str, received: Received, *, at: datetime) -> IncomingMail | None:

@@ -24,22 +24,30 @@ _DELAYED = re.compile(
     r"^\s*(?:Remise différée|Retardé|Delayed|Delivery delayed|Warning: could not send)", re.IGNORECASE
 )
 _POSTMASTERS = ("postmaster@", "mailer-daemon@", "microsoftexchange")
+_CODE = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
 LOOKED_AT = 60_000
 
 
 class Fate(StrEnum):
     FAILED = "failed"
     DELAYED = "delayed"
-    OTHER = "other"  # delivered, relayed, read, or a report that does not say
+    DELIVERED = "delivered"  # or handed over to another server
+    OTHER = "other"  # read, or deleted without being read
+    UNKNOWN = "unknown"  # a report that does not say what became of it: a person looks
 
 
 @dataclass(frozen=True)
 class Report:
-    """`keys`: which mails of ours it names. `recipients`: for whom; empty where it does not say."""
+    """`keys`: which mails of ours it names. `recipients`: for whom; empty where it does not say.
+
+    `code`: the enhanced status code, as 5.2.2; `words`: what the server said. Both may be empty.
+    """
 
     fate: Fate
     keys: tuple[UUID, ...]
     recipients: tuple[str, ...]
+    code: str = ""
+    words: str = ""
 
 
 def report_of(message: Message, *, text: str, author: str, subject: str) -> Report | None:
@@ -49,9 +57,10 @@ def report_of(message: Message, *, text: str, author: str, subject: str) -> Repo
         return _standard(message, text)
     if author.startswith(_POSTMASTERS) or (not author and headers.raw(message, "return-path").strip() == "<>"):
         if _FAILED.search(subject):
-            return Report(_by_code(text), keys_in(_everything(message, text)), _recipients_in(text))
+            keys, said = keys_in(_everything(message, text)), _recipients_in(text)
+            return Report(_by_code(text), keys, said, _code_in(text))
         if _DELAYED.search(subject):
-            return Report(Fate.DELAYED, keys_in(_everything(message, text)), ())
+            return Report(Fate.DELAYED, keys_in(_everything(message, text)), (), _code_in(text))
     return None
 
 
@@ -64,7 +73,10 @@ def keys_in(text: str) -> tuple[UUID, ...]:
 def _standard(message: Message, text: str) -> Report:
     """RFC 3464: one block for the mail, then one for each recipient."""
     fates: dict[str, list[str]] = {}
+    said: dict[str, tuple[str, str]] = {}
+    read = False
     for part in message.walk():
+        read = read or part.get_content_type() == "message/disposition-notification"
         if part.get_content_type() in {"message/delivery-status", "message/global-delivery-status"}:
             blocks = part.get_payload()
             for block in blocks if isinstance(blocks, list) else []:
@@ -77,11 +89,13 @@ def _standard(message: Message, text: str) -> Report:
                 names = [_after(headers.text_of(block, n)) for n in ("final-recipient", "original-recipient")]
                 fate = _fate(action, status)
                 fates.setdefault(fate, []).extend(name for name in names if name)
+                words = _after(headers.text_of(block, "diagnostic-code"))
+                said.setdefault(fate, (_code_in(status) or _code_in(words), " ".join(words.split())[:300]))
     keys = keys_in(_everything(message, text))
-    for fate in (Fate.FAILED, Fate.DELAYED):
+    for fate in (Fate.FAILED, Fate.DELAYED, Fate.DELIVERED):
         if fate in fates:
-            return Report(fate, keys, tuple(dict.fromkeys(fates[fate])))
-    return Report(Fate.OTHER, keys, ())
+            return Report(fate, keys, tuple(dict.fromkeys(fates[fate])), *said[fate])
+    return Report(Fate.OTHER if read else Fate.UNKNOWN, keys, ())
 
 
 def _fate(action: str, status: str) -> Fate:
@@ -89,7 +103,15 @@ def _fate(action: str, status: str) -> Fate:
         return Fate.FAILED
     if action == "delayed" or (not action and status.startswith("4")):
         return Fate.DELAYED
-    return Fate.OTHER
+    if action in {"delivered", "relayed", "expanded"} or (not action and status.startswith("2")):
+        return Fate.DELIVERED
+    return Fate.UNKNOWN
+
+
+def _code_in(text: str) -> str:
+    """The enhanced status code (RFC 3463), such as 5.2.2."""
+    found = _CODE.search(text[:LOOKED_AT])
+    return found[0] if found else ""
 
 
 def _after(field: str) -> str:

@@ -139,7 +139,7 @@ def test_a_secret_leaves_no_copy_in_sent_items(exchange):
         def load(cls, object_ids, *, at):
             return {pk: cls() for pk in object_ids}
 
-        def render(self, *, at):
+        def render(self, *, at, code=""):
             return "Xk7m", "<p>Xk7m</p>"
 
     try:

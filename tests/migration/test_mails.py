@@ -25,6 +25,7 @@ PASSWORD = "Bcd2-fgHj-Km3n-pQ4r"
 ADDRESS = "po001234@adm.cfwb.be"
 NIGHT = "dans la nuit du jeudi 7 au vendredi 8 novembre 2024"
 OPENS = "vendredi 8 novembre 2024"
+CODE = "7K3M-0QXT-9ZAB"
 CLASSES = {1: Announcement, 2: NewPassword, 3: Confirmation, 4: Closing}
 NEW, HELP = "https://ec.cfwb.be/owa", "http://www.enseignement.be/bma-faq"
 ALLOWED = {
@@ -54,11 +55,11 @@ def move():
 def mail(move):
     """`mail(2)`: the second mail of the move, as it would leave when it is due."""
 
-    def of(step, at=None):
+    def of(step, at=None, code=""):
         mailing = Mailing.objects.get(move=move, step=step)
         at = at or mailing.due_at + timedelta(minutes=10)
         loaded = CLASSES[step].load([mailing.pk], at=at)[mailing.pk]
-        text, html = loaded.render(at=at)
+        text, html = loaded.render(at=at, code=code)
         return Rendered(loaded, text, html)
 
     return of
@@ -162,7 +163,7 @@ def test_mail_2_shows_the_password_alone_on_its_line(mail):
 
 def test_mail_2_says_from_when_to_keep_it_and_to_change_it(mail):
     text = mail(2).text
-    assert "CONSERVEZ CE MAIL" in text
+    assert "Conservez ce mail" in text
     assert f"à partir du {OPENS}" in text
     assert "Jusqu’à cette nuit-là, rien ne change" in text
     assert "remplacez ce mot de passe, dès la première connexion" in text
@@ -291,6 +292,16 @@ def test_the_text_is_text_and_the_html_is_escaped(mail, step):
 
 
 @pytest.mark.parametrize("step", STEPS)
+def test_each_ends_with_its_code_and_the_page_where_it_is_looked_up(mail, step):
+    """C16: in both parts, once, after whatever a version of the text says."""
+    rendered = mail(step, code=CODE)
+    assert rendered.text.count(CODE) == rendered.html.count(CODE) == 1
+    assert rendered.text.rstrip().endswith(CODE)
+    assert "http://testserver/authenticite/" in rendered.text
+    assert rendered.links["http://testserver/authenticite/"] == ["Vérifiez-le"]
+
+
+@pytest.mark.parametrize("step", STEPS)
 def test_nobody_is_told_not_to_answer(mail, step):
     assert "ne répondez pas" not in mail(step).text.lower()
     assert "ne pas répondre" not in mail(step).text.lower()
@@ -309,7 +320,7 @@ def test_the_team_is_told_what_stopped_a_batch_and_what_to_do():
     text = text.replace("\N{NO-BREAK SPACE}", " ")
     assert mail.to() == "migrationBMA@cfwb.be"
     assert "Le lot 3 (PO) s’est suspendu le mardi 15 octobre 2024 à 9 h 05 : 6 boîtes sur 100 ont un mail" in text
-    assert "Approuvez de nouveau le lot" in text
+    assert "Reprenez le lot, ou annulez-le" in text
     assert '<html lang="fr">' in html
     alone, _ = BatchPaused(batch, bad=1, total=10, recipient="x@cfwb.be", at=at).render(at=at)
     assert "1 boîte sur 10 a un mail" in alone.replace("\N{NO-BREAK SPACE}", " ")
@@ -320,8 +331,8 @@ def test_the_team_is_told_what_stopped_a_batch_and_what_to_do():
 
 @pytest.mark.parametrize("step", STEPS)
 def test_the_whole_mail_is_as_it_was_last_read(mail, step):
-    rendered = mail(step)
-    name = rendered.mail.template.rsplit("/", 1)[1]
+    rendered = mail(step, code=CODE)
+    name = rendered.mail.kind.partition(".")[2]
     compare(f"{name}.txt", f"Objet : {rendered.mail.subject()}\n\n{rendered.raw_text}")
     compare(f"{name}.html", rendered.html)
 
