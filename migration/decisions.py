@@ -10,41 +10,89 @@ from accounts import credentials
 from bma_portal import audit
 from bma_portal.clock import brussels, brussels_date
 from bma_portal.errors import Refusal
+from bma_portal.journal import told
 from bma_portal.mail import requeue
 from bma_portal.mail.models import OutgoingMail
 from bma_portal.states import StateChange
-from migration import sequence
+from migration import corrections, pilot, sequence, texts, withdrawal
 from migration.calendar import desk_is_open, mail_day
+from migration.locks import lock_batch
 from migration.models import Batch, Campaign, Mailing, Move
+from migration.withdrawal import TakenBack
 
 Step = Mailing.Step
 NAMED = 200  # ids of one decision that its line of audit names; the log of states has them all
-LIVE_BATCH = {Batch.Status.APPROVED, Batch.Status.PAUSED}
+LIVE_BATCH = {*Batch.MOVING, Batch.Status.PAUSED}
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """What a batch that starts again does at once: late mails that wait for a person, corrections that leave."""
+
+    held: int = 0
+    corrected: int = 0
 
 
 @transaction.atomic
 def approve(batch: Batch, *, by: str, at: datetime) -> None:
-    """A person starts, or restarts, a batch."""
+    """A person starts a batch, or restarts it. Raises Refusal if it is not theirs to start, or not ready (SEC-B7)."""
+    lock_batch(batch)
+    if batch.status == Batch.Status.PAUSED:
+        resume(batch, by=by, at=at)
+        return
+    _refuse_if_done(batch, Batch.Status.APPROVED, Batch.Status.RUNNING)
+    _ask_for_a_second_person(batch, by=by)
+    pilot.wait_for_evaluation(batch)
+    if missing := texts.missing(batch, at=at):
+        raise Refusal(f"Le {batch} ne peut pas encore être approuvé. {' '.join(missing)}")
     sequence.approve(batch, by=by, at=at)
+    corrections.correct(batch.moves.all(), at=at)
     _record(batch, "approuver", by=by, at=at)
 
 
+def _ask_for_a_second_person(batch: Batch, *, by: str) -> None:
+    """A large batch is approved by someone other than who planned it (SEC-B7)."""
+    boxes, least = batch.moves.count(), batch.campaign.second_person_from
+    if boxes >= least and batch.planned_by == by:
+        raise Refusal(
+            f"Vous avez planifié le {batch}, qui compte {boxes} boîtes. À partir de {least} boîtes, une seconde "
+            "personne l’approuve : demandez-le à un collègue du SGNE."
+        )
+
+
 @transaction.atomic
-def pause(batch: Batch, *, by: str, at: datetime, note: str) -> None:
-    """Nothing more leaves but what a worker has already taken. `approve` starts it again."""
+def pause(batch: Batch, *, by: str, at: datetime, note: str) -> TakenBack:
+    """Nothing more leaves; what Exchange already has goes on, and is counted. `resume` starts it again."""
+    lock_batch(batch)
+    _refuse_if_done(batch, Batch.Status.PAUSED)
     batch.move_to(Batch.Status.PAUSED, by=by, at=at, note=note)
-    sequence.take_back(batch)
-    _record(batch, "suspendre", by=by, at=at, why=note)
+    taken = withdrawal.take_back(batch.moves.all())
+    _record(batch, "suspendre", by=by, at=at, why=note, repris=taken.undone, confiés=taken.entrusted)
+    return taken
+
+
+@transaction.atomic
+def resume(batch: Batch, *, by: str, at: datetime) -> Resumed:
+    """A suspended batch starts again: mails that became late meanwhile wait for a decision (C14)."""
+    lock_batch(batch)
+    _refuse_if_done(batch, Batch.Status.APPROVED, Batch.Status.RUNNING)
+    if batch.status != Batch.Status.PAUSED:
+        raise Refusal(f"Le {batch} est « {batch.get_status_display()} » : il n’y a rien à reprendre.")
+    sequence.approve(batch, by=by, at=at)
+    held = sequence.hold_what_is_too_late(batch.campaign, at=at, of=batch)
+    corrected = corrections.correct(batch.moves.all(), at=at)
+    _record(batch, "reprendre", by=by, at=at, attendent=held, corrections=corrected)
+    return Resumed(held, corrected)
 
 
 @transaction.atomic
 def open_to_all(batch: Batch, *, by: str, at: datetime) -> None:
     """The first five have been looked at: the others follow. Raises Refusal if it is not running or open already."""
-    locked = Batch.objects.select_for_update(of=("self",)).get(pk=batch.pk)
-    if locked.status != Batch.Status.APPROVED:
-        raise Refusal(f"Le {batch} est « {locked.get_status_display()} » : approuvez-le avant de l’ouvrir à tous.")
-    if locked.released_at:
-        raise Refusal(f"Le {batch} est déjà ouvert à toutes ses boîtes, par {locked.released_by}.")
+    lock_batch(batch)
+    if batch.status not in Batch.MOVING:
+        raise Refusal(f"Le {batch} est « {batch.get_status_display()} » : approuvez-le avant de l’ouvrir à tous.")
+    if batch.released_at:
+        raise Refusal(f"Le {batch} est déjà ouvert à toutes ses boîtes, {told(batch.released_by, batch.released_at)}.")
     sequence.release(batch, by=by, at=at)
     StateChange.objects.create(
         object_type=Batch._meta.label_lower, object_id=batch.pk, old="first_five", new="released", by=by, at=at
@@ -58,12 +106,25 @@ def cancel(batch: Batch, *, by: str, at: datetime, note: str) -> None:
     """Nothing more leaves, and sealed passwords are destroyed. Raises Refusal without a reason."""
     if not note.strip():
         raise Refusal("Dites pourquoi ce lot est annulé : le motif reste au journal.")
+    lock_batch(batch)
+    _refuse_if_done(batch, Batch.Status.CANCELLED)
     sequence.cancel(batch, by=by, at=at, note=note.strip())
     _record(batch, "annuler", by=by, at=at, why=note.strip())
 
 
-def _record(batch: Batch, decision: str, *, by: str, at: datetime, why: str = "") -> None:
-    audit.record("batch.decided", about=batch, by=by, at=at, why=why, details={"décision": decision})
+def _refuse_if_done(batch: Batch, *wanted: str) -> None:
+    """The second of two people who do the same is told who was first, and when. Of a locked batch."""
+    if batch.status not in wanted:
+        return
+    changes = StateChange.objects.filter(object_type=Batch._meta.label_lower, object_id=batch.pk, new__in=wanted)
+    last = changes.exclude(by=audit.PORTAL, new=Batch.Status.RUNNING).order_by("-pk").first()
+    who = f", {told(last.by, last.at)}" if last else ""
+    raise Refusal(f"Le {batch} est déjà « {batch.get_status_display()} »{who}. Rien n’a changé.")
+
+
+def _record(batch: Batch, decision: str, *, by: str, at: datetime, why: str = "", **counts: int) -> None:
+    details = {"décision": decision, **{name: count for name, count in counts.items() if count}}
+    audit.record("batch.decided", about=batch, by=by, at=at, why=why, details=details)
 
 
 @dataclass
@@ -135,16 +196,21 @@ def send_despite_delay(mailing_ids: Sequence[int], *, by: str, at: datetime) -> 
 
 @requeue.objection
 def no_longer_announced(mails: Sequence[OutgoingMail], at: datetime) -> dict[int, str]:
-    """A mail of the migration is sent again only while its mailbox still moves; mail 4, only in its night."""
-    found: dict[int, str] = {}
+    """A mail of the migration is sent again only while its mailbox still moves; mail 4, only in its night.
+
+    One that was put aside (`withdrawal`) is due again as another; a correction that another followed is out of date.
+    """
+    found = {mail.pk: "un autre courriel prend sa place." for mail in mails if withdrawal.was_replaced(mail)}
     mailings = Mailing.objects.filter(mail__in=[mail.pk for mail in mails]).select_related("move__batch__campaign")
     for mailing in mailings:
-        move = mailing.move
+        pk, move = mailing.mail_id or 0, mailing.move
         starts, ends = move.batch.campaign.night(move.batch.night_on)
         if move.status != Move.Status.PLANNED or move.batch.status not in LIVE_BATCH:
-            found[mailing.mail_id] = "sa boîte n’est plus dans un lot en cours."
+            found[pk] = "sa boîte n’est plus dans un lot en cours."
+        elif move.batch.status == Batch.Status.PAUSED or move.paused_at:
+            found[pk] = "son lot ou sa boîte est suspendu : reprenez-le d’abord."
         elif mailing.step == Step.CLOSING and not starts <= at < ends:
-            found[mailing.mail_id] = "le mail 4 ne part que pendant la nuit de la migration."
+            found[pk] = "le mail 4 ne part que pendant la nuit de la migration."
         elif at >= ends:
-            found[mailing.mail_id] = "sa nuit est passée : replanifiez la boîte."
+            found[pk] = "sa nuit est passée : replanifiez la boîte."
     return found
