@@ -9,7 +9,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
 from django.utils.module_loading import import_string
@@ -45,7 +45,14 @@ class PortalAdmin(admin.AdminSite):
         models = model_or_iterable if isinstance(model_or_iterable, Iterable) else [model_or_iterable]
         kept = [model for model in models if not model.__module__.startswith("allauth.")]
         base = admin_class or admin.ModelAdmin
-        super().register(kept, type(base.__name__, (SeenFirst, base), {}), **options)
+        exported = import_module("bma_portal.exports_admin").ExportMixin  # the audit's models are not loaded sooner
+        super().register(kept, type(base.__name__, (SeenFirst, exported, base), {}), **options)
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        def dashboard(request: HttpRequest) -> HttpResponse:
+            return import_string("migration.admin.dashboard.latest")(request)
+
+        return [path("tableau-de-bord/", self.admin_view(dashboard), name="dashboard"), *super().get_urls()]
 
     def has_permission(self, request: HttpRequest) -> bool:
         is_strong = import_string("accounts.auth.is_strong")

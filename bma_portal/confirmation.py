@@ -13,9 +13,20 @@ def is_confirmed(request: HttpRequest) -> bool:
 
 
 def ask(
-    page: ModelAdmin, request: HttpRequest, queryset: QuerySet, *, action: str, title: str, question: str, button: str
+    page: ModelAdmin,
+    request: HttpRequest,
+    queryset: QuerySet,
+    *,
+    action: str,
+    title: str,
+    question: str,
+    button: str,
+    why: str = "",
 ) -> TemplateResponse:
-    """The page itself; it posts the same selection again, all pages of the list included if that was chosen."""
+    """The page itself; it posts the same selection again, all pages of the list included if that was chosen.
+
+    `why`: the label of a reason that must be given; it is posted as `why`.
+    """
     total = queryset.count()
     across = request.POST.get("select_across") == "1"
     selected = request.POST.getlist(helpers.ACTION_CHECKBOX_NAME)
@@ -26,6 +37,7 @@ def ask(
         "opts": page.opts,
         "question": question,
         "button": button,
+        "why": why,
         "action": action,
         "across": across,
         "checkbox_name": helpers.ACTION_CHECKBOX_NAME,

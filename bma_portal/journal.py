@@ -1,10 +1,12 @@
 """The log of states in the words of its readers: « lot 3 : à approuver → approuvé »."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
 
+from bma_portal.clock import BRUSSELS
 from bma_portal.states import StateChange
 
 # Decisions that are no value of a `status`.
@@ -16,7 +18,14 @@ WORDS = {
     "waiting": "en attente",
     "paused": "arrêté",
     "sending": "envoie",
+    "suspended": "suspendue",
+    "resumed": "reprise",
 }
+
+
+def told(by: str, at: datetime) -> str:
+    """Who did it and when, in a sentence: « par camille, le 07/10/2024 à 09:05 »."""
+    return f"par {by}, le {at.astimezone(BRUSSELS):%d/%m/%Y à %H:%M}"
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,7 @@ def line(change: StateChange) -> Line:
     else:
         about = str(model._meta.verbose_name)
         try:
-            choices = model._meta.get_field("status").flatchoices  # type: ignore[union-attr]
+            choices = model._meta.get_field("status").flatchoices
         except FieldDoesNotExist:
             choices = []
         labels |= {str(value): str(label) for value, label in choices}

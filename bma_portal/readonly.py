@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst
 
 from bma_portal import audit
+from bma_portal.large_lists import LargeLists
 
 # Named in a look-up, these would let a list be probed for what it does not show (SEC-B9).
 NEVER_LOOKED_UP = {"sealed", "password", "claim", "canary", "ews_id", "ews_changekey", "text", "html", "session_data"}
@@ -31,7 +32,7 @@ class WatchedAdmin(admin.ModelAdmin):
         return super().render_change_form(request, context, add, change, form_url, obj)
 
 
-class GuardedAdmin(WatchedAdmin):
+class GuardedAdmin(LargeLists, WatchedAdmin):
     """No deletion; a list is filtered by what its page offers, and by nothing else."""
 
     show_full_result_count = False

@@ -1,14 +1,11 @@
-"""One row per ticket, in a file that a French Excel opens right and in which no cell is a formula (F18, SEC-F6)."""
+"""One row per ticket, for a spreadsheet (F18); what makes the file safe is in `bma_portal/exports.py` (SEC-F6)."""
 
-import csv
-import unicodedata
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
 
-from bma_portal.clock import BRUSSELS
+from bma_portal import exports
 from migration.phases import Phase
 from support.desk import TEAMS
 from support.models import Ticket
@@ -16,7 +13,6 @@ from support.needs import NEEDS
 from support.templatetags.desk import STATES
 
 CHUNK = 500
-BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 # The columns: their heading, the field, how it is written. No message and no note is among them.
 COLUMNS: tuple[tuple[str, str, dict[str, str] | None], ...] = (
     ("Référence", "reference", None),
@@ -50,43 +46,13 @@ COLUMNS: tuple[tuple[str, str, dict[str, str] | None], ...] = (
 
 def rows(tickets: QuerySet[Ticket]) -> Iterator[str]:
     """The lines of the file, read from the database a few hundred at a time."""
-    writer = csv.writer(_Echo(), delimiter=";", quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    yield BOM + writer.writerow([heading for heading, _field, _words in COLUMNS])
+    return exports.csv_rows([heading for heading, _field, _words in COLUMNS], _values(tickets))
+
+
+def _values(tickets: QuerySet[Ticket]) -> Iterator[list[Any]]:
     fields = ["pk", *(field for _heading, field, _words in COLUMNS)]
     last = 0
-    while True:
-        chunk = list(tickets.filter(pk__gt=last).order_by("pk").values_list(*fields)[:CHUNK])
-        if not chunk:
-            return
+    while chunk := list(tickets.filter(pk__gt=last).order_by("pk").values_list(*fields)[:CHUNK]):
         for _pk, *values in chunk:
-            yield writer.writerow(
-                [_written(value, words) for value, (_h, _f, words) in zip(values, COLUMNS, strict=True)]
-            )
+            yield [words.get(v, v) if words else v for v, (_h, _f, words) in zip(values, COLUMNS, strict=True)]
         last = chunk[-1][0]
-
-
-class _Echo:
-    """What csv writes into: it gives the line back."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def _written(value: Any, words: dict[str, str] | None) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "oui" if value else "non"
-    if isinstance(value, datetime):
-        return f"{value.astimezone(BRUSSELS):%d/%m/%Y %H:%M}"
-    if isinstance(value, int):
-        return str(value)
-    return safe(words.get(value, value) if words else value)
-
-
-def safe(text: str) -> str:
-    """A cell that a spreadsheet reads as words: control signs are gone, what begins a formula comes after a quote."""
-    plain = "".join(" " if unicodedata.category(sign) in {"Cc", "Cs"} else sign for sign in text)
-    start = unicodedata.normalize("NFKC", plain.lstrip()[:1])[:1]
-    begins = start in {"=", "+", "-", "@"} or text[:1] in {"\t", "\r", "\n", "\0"}
-    return f"'{plain}" if begins else plain

@@ -56,6 +56,7 @@ class OutgoingMailAdmin(ReadOnlyAdmin):
         "attempts",
         "last_error",
     ]
+    sortable_by = ["status_shown"]  # the order of the list is already that of the queue
     list_filter = ["status", "sender", KindFilter]
     search_fields = ["to"]
     search_help_text = "Adresse complète du destinataire, ou Message-ID."

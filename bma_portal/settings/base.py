@@ -192,6 +192,7 @@ CELERY_TIMEZONE = "UTC"  # the schedule counts seconds: no local hour, so no nig
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # in memory: every task it rings may be rung twice or never
 CELERY_BEAT_SCHEDULE = {
     "campagne": {"task": "migration.tick", "schedule": schedule(30)},
+    "rapport": {"task": "migration.report", "schedule": schedule(300)},
     "brouillons": {"task": "mail.tidy_drafts", "schedule": schedule(900)},
     "compteurs": {"task": "bma_portal.forget_old_counts", "schedule": schedule(6 * 3600)},
     # Beat counts from its own start: more often than once a night, so that a restart a day skips no night.

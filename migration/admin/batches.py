@@ -1,9 +1,8 @@
-"""The batches and the four decisions about one: approve, pause, open to all, cancel."""
+"""The list of batches, and the page of one: how far it is, each of its mailboxes, what may be decided."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
@@ -20,84 +19,21 @@ from bma_portal.badges import BAD, GOOD, NEUTRAL, WAITING, badge
 from bma_portal.errors import Refusal
 from bma_portal.readonly import ReadOnlyAdmin
 from bma_portal.states import StateChange
-from migration import decisions, progress, sequence
+from migration import glance, progress, sequence
+from migration.admin import batch_deeds, batch_pages, nights, steering_pages
 from migration.models import Batch, Mailing, Move
 
 Status = Batch.Status
 TONES = {
     Status.DRAFT: NEUTRAL,
     Status.APPROVED: WAITING,
+    Status.RUNNING: WAITING,
     Status.PAUSED: BAD,
     Status.FINISHED: GOOD,
+    Status.FINISHED_WITH_ERRORS: BAD,
     Status.CANCELLED: NEUTRAL,
 }
-
-
-@dataclass(frozen=True)
-class Decision:
-    """A button of the batch's page and the question behind it."""
-
-    label: str
-    question: str
-    done: str
-    act: Callable[..., None]
-    statuses: frozenset[str]
-    asks_why: bool = False
-    why_required: bool = False
-    grave: bool = False
-
-
-DECISIONS = {
-    "approuver": Decision(
-        label="Approuver",
-        question="Les mails de ce lot partiront à leur date : d’abord ceux de ses cinq premières boîtes, les autres "
-        "quand vous l’aurez ouvert à tous.",
-        done="Le {batch} est approuvé.",
-        act=decisions.approve,
-        statuses=frozenset({Status.DRAFT, Status.PAUSED}),
-    ),
-    "ouvrir": Decision(
-        label="Ouvrir à tous",
-        question="Vous avez vu ce qu’il advient des cinq premières boîtes : les autres suivront sans attendre.",
-        done="Le {batch} est ouvert à toutes ses boîtes.",
-        act=decisions.open_to_all,
-        statuses=frozenset({Status.APPROVED}),
-    ),
-    "suspendre": Decision(
-        label="Suspendre",
-        question="Les mails de ce lot qui attendent leur tour ne partiront pas. Ceux qui sont déjà en route "
-        "arriveront. Vous pourrez l’approuver de nouveau.",
-        done="Le {batch} est suspendu.",
-        act=decisions.pause,
-        statuses=frozenset({Status.APPROVED}),
-        asks_why=True,
-    ),
-    "annuler": Decision(
-        label="Annuler le lot",
-        question="Plus aucun mail de ce lot ne partira et les mots de passe de ses boîtes seront détruits. Une "
-        "annulation ne se défait pas : il faudra replanifier ces boîtes.",
-        done="Le {batch} est annulé.",
-        act=decisions.cancel,
-        statuses=frozenset({Status.DRAFT, Status.APPROVED, Status.PAUSED}),
-        asks_why=True,
-        why_required=True,
-        grave=True,
-    ),
-}
-
-
-class WhyForm(forms.Form):
-    note = forms.CharField(
-        label="Motif", max_length=500, required=False, widget=forms.Textarea(attrs={"rows": 3, "cols": 60})
-    )
-
-    def __init__(self, decision: Decision, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
-        if not decision.asks_why:
-            del self.fields["note"]
-        elif decision.why_required:
-            self.fields["note"].required = True
-            self.fields["note"].error_messages["required"] = "Dites pourquoi : le motif reste au journal."
+SHOWN = 200  # mailboxes of one state on the page of a batch; the list has the others
 
 
 class TalliedList(ChangeList):
@@ -134,7 +70,7 @@ class BatchAdmin(ReadOnlyAdmin):
     list_filter = ["status", "kind", "campaign"]
     fields = [
         "campaign", "number", "kind", "status_shown", "mail1_on", "mail2_on", "mail3_on", "night_on",
-        "approved_by", "approved_at", "released_by", "released_at",
+        "again", "planned_by", "approved_by", "approved_at", "released_by", "released_at",
     ]  # fmt: skip
     readonly_fields = fields
     mail_1 = _mail_column(1, "mail1_on", "mail 1")
@@ -148,7 +84,7 @@ class BatchAdmin(ReadOnlyAdmin):
     @admin.display(description="état", ordering="status")
     def status_shown(self, batch: Batch) -> SafeString:
         shown = badge(batch.get_status_display(), TONES[Status(batch.status)])
-        if batch.status == Status.APPROVED and batch.released_at is None:
+        if batch.status in Batch.MOVING and batch.released_at is None:
             return format_html('{}<br><span class="quiet">cinq premières boîtes</span>', shown)
         return shown
 
@@ -173,20 +109,14 @@ class BatchAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         decide = self.admin_site.admin_view(self.decide)
         ours = [path("<path:object_id>/decision/<slug:name>/", decide, name="migration_batch_decide")]
-        return ours + super().get_urls()
+        return [*batch_pages.urls(self), *steering_pages.urls(self), *nights.urls(self), *ours, *super().get_urls()]
 
     def may_decide(self, request: HttpRequest) -> bool:
         return request.user.has_perm("migration.decide_batch")
 
-    def open_decisions(self, request: HttpRequest, batch: Batch) -> dict[str, Decision]:
+    def open_decisions(self, request: HttpRequest, batch: Batch) -> dict[str, batch_deeds.Deed]:
         """By name, what this person may decide about this batch as it stands."""
-        if not self.may_decide(request):
-            return {}
-        return {
-            name: decision
-            for name, decision in DECISIONS.items()
-            if batch.status in decision.statuses and not (name == "ouvrir" and batch.released_at)
-        }
+        return batch_deeds.open_to(batch) if self.may_decide(request) else {}
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict | None = None
@@ -198,13 +128,16 @@ class BatchAdmin(ReadOnlyAdmin):
             context = {
                 "batch": batch,
                 "tally": tally,
+                "glance": glance.groups(batch),
+                "retries": batch.retries.order_by("number"),
+                "shown": f":{SHOWN}",
                 "steps": [(Mailing.Step(step).label, sent) for step, sent in tally.sent.items()],
                 "decisions": [
                     (reverse("admin:migration_batch_decide", args=[batch.pk, name]), decision)
                     for name, decision in self.open_decisions(request, batch).items()
                 ],
                 "changes": [
-                    journal.line(change)
+                    replace(journal.line(change), about=str(batch))
                     for change in StateChange.objects.filter(
                         object_type=Batch._meta.label_lower, object_id=batch.pk
                     ).order_by("-id")[:50]
@@ -217,27 +150,34 @@ class BatchAdmin(ReadOnlyAdmin):
         if not self.may_decide(request):
             raise PermissionDenied
         batch = self.get_object(request, object_id)
-        decision = DECISIONS.get(name)
-        if batch is None or decision is None:
+        deed = batch_deeds.DEEDS.get(name)
+        if batch is None or deed is None:
             raise Http404
-        form = WhyForm(decision, request.POST if request.method == "POST" else None)
+        at = request.at  # type: ignore[attr-defined]
+        form = deed.form(batch, request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
-            why = {"note": form.cleaned_data["note"]} if decision.asks_why else {}
             try:
-                decision.act(batch, by=request.user.get_username(), at=request.at, **why)  # type: ignore[attr-defined]
+                said = deed.act(batch, form.cleaned_data, request.user.get_username(), at)
             except Refusal as refusal:
-                messages.error(request, str(refusal))
+                if "night_on" not in form.fields:
+                    messages.error(request, str(refusal))
+                    return redirect("admin:migration_batch_change", batch.pk)
+                batch = self.get_object(request, object_id)  # as it is: nothing was changed
+                if batch is None:
+                    raise Http404 from None
+                form.add_error("night_on", str(refusal))
             else:
-                messages.success(request, decision.done.format(batch=batch))
-            return redirect("admin:migration_batch_change", batch.pk)
+                messages.success(request, said)
+                return redirect("admin:migration_batch_change", batch.pk)
         first_five = Move.objects.filter(batch=batch, position__lte=sequence.FIRST_FIVE)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"{decision.label} : {batch}",
+            "title": f"{deed.label} : {batch}",
             "subtitle": None,
             "opts": self.opts,
             "batch": batch,
-            "decision": decision,
+            "decision": deed,
+            "figures": deed.figures(batch, at),
             "form": form,
             "tally": progress.tallies([batch.pk])[batch.pk],
             "first_five": first_five.select_related("mailbox").prefetch_related("mailings__mail")

@@ -5,6 +5,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
+from accounts.admin_search import SEARCHED, of_units
 from bma_portal import confirmation
 from bma_portal.badges import badge
 from bma_portal.mail.admin import senders_of
@@ -33,8 +34,8 @@ class MailingAdmin(ReadOnlyAdmin):
     list_display = ["mailbox", "step", "batch", "due_at", "state", "held_why"]
     list_filter = [HeldFilter, "step", "move__batch"]
     list_select_related = ["move__mailbox", "move__batch", "mail"]
-    search_fields = ["move__mailbox__address"]
-    search_help_text = "Début ou partie de l’adresse."
+    search_fields = ["move__mailbox__address"]  # the search itself is `of_units`
+    search_help_text = SEARCHED
     ordering = ["due_at", "pk"]
     actions = ["send_despite_delay"]
     fields = ["mailbox", "batch", "step", "due_at", "state", "held_at", "held_why", "mail"]
@@ -42,6 +43,9 @@ class MailingAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).defer("mail__text", "mail__html")
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        return of_units(queryset, search_term, "move__mailbox__organisation"), False
 
     @admin.display(description="boîte", ordering="move__mailbox__address")
     def mailbox(self, mailing: Mailing) -> str:
