@@ -4,7 +4,7 @@ The phase, the four mails and the night with their dates, the interface to use, 
 way. Nothing here writes, and nothing knows of a request.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -18,6 +18,12 @@ from bma_portal.prepared import Prepared
 from migration.campaigns import default_campaign
 from migration.models import Batch, Campaign, Mailing, Move
 from migration.phases import SENTENCES, Facts, Phase, Programme, facts_of, phase, programme_at
+
+PUT_BACK = (
+    "La migration de cette boîte a été défaite : elle se lit de nouveau sur l’ancienne interface. "
+    "Une nouvelle date sera annoncée dans la boîte."
+)
+REDATED = "La date de la migration a changé. Un mail confirmera bientôt la nouvelle."
 
 
 class Progress(StrEnum):
@@ -56,12 +62,14 @@ class Plan:
 
     campaign: Campaign
     batch: Batch | None = None
-    failed: bool = False  # the last night did not succeed and no other is planned
+    failed: bool = False  # the last night did not succeed, or was undone, and no other is planned
+    put_back: bool = False  # it was undone: the mailbox is on the old server again (B21)
+    paused: bool = False  # this mailbox alone is suspended (B12)
     batch_id: int | None = None  # of the latest move that was not cancelled, a draft's too
 
     @property
     def suspended(self) -> bool:
-        return self.batch is not None and self.batch.status == Batch.Status.PAUSED
+        return self.batch is not None and (self.paused or self.batch.status == Batch.Status.PAUSED)
 
 
 @dataclass(frozen=True)
@@ -95,9 +103,9 @@ class MailboxStatus:
         return self.phase in {Phase.CREDENTIALS_SENT, Phase.CONFIRMED, Phase.MIGRATED}
 
 
-def status_of(mailbox: Mailbox, at: datetime) -> MailboxStatus:
-    """What the holder of this mailbox is told at that moment."""
-    return statuses_of([mailbox], at)[mailbox.pk]
+def status_of(mailbox: Mailbox, at: datetime, *, mailings: Iterable[tuple] | None = None) -> MailboxStatus:
+    """What the holder of this mailbox is told at that moment. `mailings`: as `facts_of` takes them."""
+    return statuses_of([mailbox], at, mailings=mailings)[mailbox.pk]
 
 
 def _moves(which: Q) -> QuerySet[Move]:
@@ -107,12 +115,20 @@ def _moves(which: Q) -> QuerySet[Move]:
 _moves_of_one = Prepared(lambda pk: _moves(Q(mailbox=pk)))
 
 
-def statuses_of(mailboxes: Sequence[Mailbox], at: datetime) -> dict[int, MailboxStatus]:
+def statuses_of(
+    mailboxes: Sequence[Mailbox], at: datetime, *, mailings: Iterable[tuple] | None = None
+) -> dict[int, MailboxStatus]:
     """The same for several, by pk, in a fixed number of statements."""
     keys = {mailbox.pk for mailbox in mailboxes}
     moves = _moves_of_one(pk=mailboxes[0].pk) if len(keys) == 1 else list(_moves(Q(mailbox__in=keys)))
-    facts, plans = facts_of(mailboxes, at, moves=moves), _plans(keys, moves)
+    facts, plans = facts_of(mailboxes, at, moves=moves, mailings=mailings), _plans(keys, moves, at)
     return {mailbox.pk: _status(mailbox, facts[mailbox.pk], plans[mailbox.pk], at) for mailbox in mailboxes}
+
+
+def status_from(mailbox: Mailbox, moves: Sequence[Move], at: datetime) -> MailboxStatus:
+    """The same, from its moves as the caller has them, the latest first."""
+    facts = facts_of([mailbox], at, moves=moves)[mailbox.pk]
+    return _status(mailbox, facts, _plans({mailbox.pk}, moves, at)[mailbox.pk], at)
 
 
 def _status(mailbox: Mailbox, facts: Facts, plan: Plan, at: datetime) -> MailboxStatus:
@@ -145,24 +161,31 @@ def _status(mailbox: Mailbox, facts: Facts, plan: Plan, at: datetime) -> Mailbox
     )
 
 
-def _plans(mailboxes: set[int], latest_first: Sequence[Move]) -> dict[int, Plan]:
+def _plans(mailboxes: set[int], latest_first: Sequence[Move], at: datetime) -> dict[int, Plan]:
     moves: dict[int, list[Move]] = {pk: [] for pk in mailboxes}
     for move in latest_first:
         moves[move.mailbox_id].append(move)
     campaign = None if all(moves.values()) else default_campaign()
-    return {pk: _plan(of_mailbox, campaign) for pk, of_mailbox in moves.items()}
+    return {pk: _plan(of_mailbox, campaign, at) for pk, of_mailbox in moves.items()}
 
 
-def _plan(moves: list[Move], campaign: Campaign | None) -> Plan:
-    """From its moves, the latest first; a mailbox that has none is told the dates of the campaign."""
-    told = {Batch.Status.APPROVED, Batch.Status.PAUSED, Batch.Status.FINISHED}
+def _plan(moves: list[Move], campaign: Campaign | None, at: datetime) -> Plan:
+    """From its moves, the latest first; a mailbox that has none is told the dates of the campaign.
+
+    A night that was undone since stands for whoever asks about a moment before that.
+    """
+    told = {*Batch.MOVING, Batch.Status.PAUSED, Batch.Status.FINISHED, Batch.Status.FINISHED_WITH_ERRORS}
     batch_id = next((move.batch_id for move in moves if move.status != Move.Status.CANCELLED), None)
-    for move in moves:
-        if move.status in {Move.Status.PLANNED, Move.Status.MIGRATED} and move.batch.status in told:
-            return Plan(move.batch.campaign, move.batch, batch_id=batch_id)
-    failed = any(move.status == Move.Status.FAILED for move in moves)
+    undone = [move for move in moves if move.rolled_back_at and move.rolled_back_at <= at]
+    then = [move for move in moves if move.rolled_back_at and move not in undone]
+    standing = [move for move in moves if move.status in {Move.Status.PLANNED, Move.Status.MIGRATED}]
+    for move in [*then, *standing]:
+        if move.batch.status in told:
+            paused = move.paused_at is not None and move.paused_at <= at
+            return Plan(move.batch.campaign, move.batch, paused=paused, batch_id=batch_id)
+    failed = any(move.status == Move.Status.FAILED for move in moves) or bool(undone)
     of_moves = moves[0].batch.campaign if moves else campaign or default_campaign()
-    return Plan(of_moves, failed=failed, batch_id=batch_id)
+    return Plan(of_moves, failed=failed, put_back=bool(undone), batch_id=batch_id)
 
 
 def _where(now: Phase, plan: Plan, at: datetime) -> Where:
@@ -226,11 +249,15 @@ def _sentence(now: Phase, where: Where, plan: Plan, facts: Facts, at: datetime) 
         return "La migration de cette boîte a lieu cette nuit."
     if where == Where.UNSURE:
         return "La nuit de la migration est passée ; son résultat n’est pas encore enregistré."
+    if plan.put_back:
+        return PUT_BACK
     if plan.failed:
         return "La migration prévue n’a pas pu se faire. Une nouvelle date sera annoncée dans la boîte."
+    if plan.batch is None and now not in {Phase.NOT_STARTED, Phase.MIGRATED}:
+        return REDATED  # postponed, or its batch is cancelled: what it was told does not hold, a draft is no promise
     confirmed_at, due = facts.delivered.get(Mailing.Step.CONFIRMATION), facts.due.get(Mailing.Step.CONFIRMATION)
     if now == Phase.CONFIRMED and confirmed_at and _sent_again(confirmed_at, due, at):
-        return "La date de la migration a changé. Un mail confirmera bientôt la nouvelle."
+        return REDATED
     return SENTENCES[now]
 
 

@@ -2,12 +2,15 @@
 
 from django.urls import include, path, re_path
 
-from support.views import aide, assistant, door, holder, hors_mode, links, mine, mode
+from support.views import aide, assistant, authenticity, door, holder, hors_mode, links, mine, mode, staff
 
 urlpatterns = [
     path("", holder.home, name="home"),
     path("assistant/", assistant.step, name="assistant"),
     path("assistant/<path:steps>/", assistant.step, name="assistant_step"),
+    path("authenticite/", authenticity.genuine, name="authenticity"),
+    path("machine-a-remonter/", staff.time_machine, name="time_machine"),
+    path("contradictions/", staff.contradictions, name="contradictions"),
     path("ma-boite/", mine.my_mailboxes, name="my_mailboxes"),
     path("ma-boite/courriel/<uuid:mail>/", mine.my_mail, name="my_mail"),
     path("ma-boite/etat/", holder.mailbox_status, name="mailbox_status"),
