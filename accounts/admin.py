@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db.models import F
 
 from accounts import admin_by_hand, admin_mode, admin_people, register  # noqa: F401  they register their pages
+from accounts.admin_search import SEARCHED, of_units
 from accounts.models import (
     Contact,
     Mailbox,
@@ -16,6 +17,7 @@ from accounts.models import (
     SitePlacement,
 )
 from bma_portal import audit
+from bma_portal.large_lists import LargeLists
 
 
 class NeverDeleted:
@@ -85,12 +87,11 @@ class ClosureFilter(admin.SimpleListFilter):
         return [("plannable", "ouvertes"), ("over", "fermées ou reprises")]
 
     def queryset(self, request, queryset):
-        plannable = Organisation.objects.plannable(request.at).order_by().values("pk")
         match self.value():
             case "plannable":
-                return queryset.filter(pk__in=plannable)
+                return queryset.plannable(request.at)
             case "over":
-                return queryset.exclude(pk__in=plannable)
+                return queryset.over(request.at)
         return queryset
 
 
@@ -103,13 +104,14 @@ class UnitForm(forms.ModelForm):
 
 
 @admin.register(Organisation)
-class OrganisationAdmin(NeverDeleted, admin.ModelAdmin):
+class OrganisationAdmin(NeverDeleted, LargeLists, admin.ModelAdmin):
     form = UnitForm
+    show_facets = admin.ShowFacets.NEVER
     list_display = ["number_shown", "name", "municipality", "types_shown", "network", "absent_since"]
     list_display_links = ["number_shown", "name"]
     list_filter = ["kind", PresenceFilter, ClosureFilter, "network", "zone"]
     search_fields = ["search_key"]
-    search_help_text = "Numéro FASE, adresse de la boîte, ou mots du nom ou de la commune (avec ou sans accents)"
+    search_help_text = SEARCHED
     list_per_page = 50
     autocomplete_fields = ["po", "successor"]
     fieldsets = [
@@ -157,7 +159,7 @@ class OrganisationAdmin(NeverDeleted, admin.ModelAdmin):
 
 
 @admin.register(Site)
-class SiteAdmin(ReadOnly, admin.ModelAdmin):
+class SiteAdmin(ReadOnly, LargeLists, admin.ModelAdmin):
     list_display = ["fase", "address", "postal_code", "locality", "municipality"]
     search_fields = ["=fase", "address", "locality", "municipality"]
     search_help_text = "Numéro FASE d’implantation, adresse, localité ou commune"
@@ -184,14 +186,17 @@ class RegisterImportAdmin(ReadOnly, admin.ModelAdmin):
 
 
 @admin.register(OrganisationChange)
-class OrganisationChangeAdmin(ReadOnly, admin.ModelAdmin):
+class OrganisationChangeAdmin(ReadOnly, LargeLists, admin.ModelAdmin):
     list_display = ["at", "organisation", "field", "old", "new", "by"]
     list_filter = ["field"]
     list_select_related = ["organisation", "by"]
-    search_fields = ["organisation__search_key", "=organisation__fase"]
-    search_help_text = "Numéro FASE ou mots du nom de l’unité, en minuscules sans accents"
+    search_fields = ["organisation__search_key"]  # the search itself is `of_units`
+    search_help_text = SEARCHED
     list_per_page = 50
     date_hierarchy = "at"
+
+    def get_search_results(self, request, queryset, search_term):
+        return of_units(queryset, search_term, "organisation"), False
 
 
 @admin.register(Contact)

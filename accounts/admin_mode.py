@@ -12,6 +12,7 @@ from django.http import HttpRequest
 
 from accounts import mode, people
 from accounts.addresses import parse
+from accounts.admin_search import of_units
 from accounts.models import Gia, GrantRequest, Holder, ModePeriod, Organisation, ResetGrant, User
 from accounts.units import unit_of
 from accounts.words import fold
@@ -146,6 +147,12 @@ class EndForm(DeedForm):
         raise NotImplementedError
 
 
+def of_people_and_units(queryset: QuerySet, text: str) -> QuerySet:
+    name = text.strip()[:150].replace("\0", "")
+    of_people = User.objects.filter(Q(last_name__icontains=name) | Q(username=name)).order_by().values("pk")
+    return of_units(queryset, text, "organisation", or_else=Q(user__in=of_people))
+
+
 class DatedAdmin(GuardedAdmin):
     """Added by one form, ended by another; what is over can only be read."""
 
@@ -154,12 +161,15 @@ class DatedAdmin(GuardedAdmin):
     list_display = ["organisation", "user", "starts_on", "ends_on", "revoked_at", "recorded_by"]
     list_filter = [InForceFilter]
     list_select_related = ["organisation", "user"]
-    search_fields = ["organisation__search_key", "=organisation__fase", "user__last_name", "=user__username"]
-    search_help_text = "Numéro FASE, mots du nom de l’unité (en minuscules sans accents), nom de la personne"
+    search_fields = ["user__last_name"]  # the search itself is `of_units`
+    search_help_text = "Numéro FASE, adresse, mots du nom ou de la commune (avec ou sans accents), nom de la personne"
     facts = [
         "organisation", "user", "starts_on", "ends_on", "source", "recorded_at", "recorded_by", "revoked_at",
         "revoked_by", "revoked_why",
     ]  # fmt: skip
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        return of_people_and_units(queryset, search_term), False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return self.facts if obj else []
@@ -292,3 +302,6 @@ class GrantRequestAdmin(ReadOnlyAdmin):
     fields = [
         "organisation", "user", "message", "status", "asked_at", "decided_at", "decided_by", "decided_why", "grant",
     ]  # fmt: skip
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        return of_people_and_units(queryset, search_term), False

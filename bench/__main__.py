@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import desk, drains, forms, imports, report
+from bench import admin, desk, drains, forms, imports, planning, report
 from bench.report import Line
 from bench.stage import Broken, Stage
 from bma_portal.embedded.errors import EmbeddedError
@@ -29,12 +29,13 @@ class Size:
     boxes: int = 60
     forms: int = 40
     desk: desk.Size = desk.NORMAL
+    admin: admin.Size = admin.NORMAL
 
 
 SIZES = {
-    "quick": Size(mails=1000, times=1, seconds=0, each=100, boxes=30, forms=5, desk=desk.QUICK),
+    "quick": Size(mails=1000, times=1, seconds=0, each=100, boxes=30, forms=5, desk=desk.QUICK, admin=admin.QUICK),
     "normal": Size(mails=4000, times=3, seconds=110),
-    "long": Size(mails=4000, times=5, seconds=600, larger=16_000, desk=desk.Size(turns=25)),
+    "long": Size(mails=4000, times=5, seconds=600, larger=16_000, desk=desk.Size(turns=25), admin=admin.LONG),
 }
 
 
@@ -61,6 +62,8 @@ def measure(size: Size, say: Callable[[str], None]) -> tuple[list[Line], str]:
             version = stage.servers.postgres.execute("SHOW server_version")[0][0]
             say("import du registre…")
             lines += import_lines(stage, times=size.times)
+            say("plan d’une campagne…")
+            lines += planning.lines(stage, times=size.times)
             say("temps de réponse du formulaire hors MODE…")
             lines.append(forms.line(stage, times=size.forms))
             say("débit d’un ouvrier et mémoire…")
@@ -75,6 +78,8 @@ def measure(size: Size, say: Callable[[str], None]) -> tuple[list[Line], str]:
             lines += drains.two_hosts(stage, boxes=size.mails // 8, mails=4)
             say("le bureau, à côté de django-helpdesk…")
             lines += desk.lines(stage, size.desk, promised=size.desk is not desk.QUICK)
+            say("les listes de l’administration, pleines…")
+            lines += admin.lines(stage, size.admin, promised=size.admin is not admin.QUICK)
     finally:
         scratch.remove()
     return lines, version

@@ -231,7 +231,7 @@ def _chunks(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 def _bodies(row: Any, facts: dict[str, dict[int, Any]], at: Any) -> tuple[str, str]:
     """The text and the HTML; the sealed password is opened here, as our own side does."""
-    return facts[row.kind][row.object_id].render(at=at) if row.sensitive else (row.text, row.html)
+    return facts[row.kind][row.object_id].render(at=at, code=row.code or "") if row.sensitive else (row.text, row.html)
 
 
 def _no_database(execute: Any, sql: str, *arguments: Any) -> None:
@@ -303,7 +303,7 @@ class _RawSender:
 
 def main(name: str, *arguments: str) -> None:
     django.setup()
-    from bench import forms, imports
+    from bench import forms, imports, planning
 
     acts = {
         act.__name__: act
@@ -317,6 +317,8 @@ def main(name: str, *arguments: str) -> None:
             forms.forms,
             imports.compare,
             imports.statements,
+            planning.plan,
+            planning.plan_written,
         )
     }
     json.dump(acts[name](*arguments), sys.stdout)

@@ -85,6 +85,9 @@ HOW = """## Comment c’est mesuré
   forme, sans contrôle, sans clé étrangère, sans historique. Au registre inchangé, cette fusion réécrit chaque ligne ;
   la mesure sans promesse compare avec une fusion qui laisse les lignes égales, comme nous. « Rien n’est écrit » :
   aucune ligne n’a changé de place ni de transaction, et PostgreSQL n’a pas donné de numéro à la nôtre.
+- **Plan** (`bench/planning.py`) : 40 000 boîtes inventées, puis 400 000, en temps du processeur, à tour de rôle (dix
+  plans du petit nombre pour un du grand), de la liste lue à l’empreinte du plan ; la capacité demande plus de semaines
+  que n’en ont les périodes. La limite trie la même liste par adresse et la coupe en autant de tranches.
 - **Bureau et demandes, à côté de django-helpdesk** (`bench/desk.py`, `bench/sides/`) : django-helpdesk 2.6.1, de PyPI,
   dans un environnement à lui (`bench/requirements-helpdesk.txt`) et une base à lui sur le même serveur, remplie des
   mêmes demandes, messages et mots que la nôtre (`seed_tickets`, tout est inventé). Chaque côté est un processus qui
@@ -95,6 +98,11 @@ HOW = """## Comment c’est mesuré
   de texte, la page d’une demande. Du nôtre : le formulaire (limites, règles, accusé mis en file) et les pages
   entières. Sa recherche lit titres et descriptions, la nôtre tous les messages. Les instructions SQL sont comptées
   dans chaque processus. Sans PyPI, la ligne le dit et n’est pas tenue.
+- **Listes de l’administration** (`bench/admin.py`, `seed_volume`) : une campagne inventée de 40 000 boîtes et 160 000
+  mails, dix fois la réalité ; `--long` recommence à cent fois. Un agent du SGNE connecté demande les pages l’une après
+  l’autre à l’application WSGI entière, sans prise réseau ; chaque mesure tourne sur plusieurs adresses (boîtes,
+  passages, mails, courriels, unités, journal), et c’est la page que 95 appels sur cent ne dépassent pas qui compte. Un
+  `SELECT` nu de cent lignes jointes, lu par le même pilote au même moment, dit ce que la machine pouvait faire alors.
 - **Relais lent** : notre formulaire pendant que la doublure d’Exchange met 2 s à répondre, puis quand elle est
   injoignable ; le leur envoie alors à un serveur SMTP qui met 1 s par mail.
 - **100 000 demandes** : les mêmes pages de notre bureau sur deux bases, de 10 000 demandes et de 100 000 (500 000

@@ -43,6 +43,7 @@ class Person:
 
 PEOPLE = [
     Person("sgne", "Sacha", "Inventé", "équipe « Migration BMA » : lots, titulaires, son bureau", ("SGNE",)),
+    Person("sgne2", "Robin", "Inventé", "équipe « Migration BMA » : approuve ce que Sacha a planifié", ("SGNE",)),
     Person("etnic", "Éden", "Inventé", "responsable du Service Desk : son bureau, les nuits", ("ETNIC",)),
     Person("etnic2", "Maé", "Inventé", "Service Desk : exécute les demandes hors MODE", ("ETNIC", "Exécution")),
     Person("verificatrice", "Alix", "Inventée", "vérifie les demandes hors MODE", ("SGNE", "Vérification")),

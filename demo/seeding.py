@@ -318,11 +318,12 @@ _MESSAGES = f"""
     ORDER BY s.n, m.k"""  # noqa: S608 - nothing in it comes from a person
 _MIGRATION = """
     INSERT INTO migration_batch (number, kind, status, mail1_on, mail2_on, mail3_on, night_on, approved_by,
-        released_by, excused, campaign_id)
+        released_by, excused, pilot, by_hand, evaluation, evaluated_by, planned_by, campaign_id)
     VALUES (9001, 'ec', 'finished', '2024-11-04', '2024-11-06', '2024-11-20', '2024-11-25', 'générateur', '', 0,
-        %(campaign)s);
-    INSERT INTO migration_move (position, status, migrated_at, failure, signed_by, batch_id, mailbox_id)
-    SELECT row_number() OVER (ORDER BY m.id), 'migrated', '2024-11-26 03:00+01', '', '', b.id, m.id
+        false, false, '', '', '', %(campaign)s);
+    INSERT INTO migration_move (position, status, migrated_at, failure, signed_by, paused_by, paused_why,
+        skipped_items, skipped_note, skipped_by, batch_id, mailbox_id)
+    SELECT row_number() OVER (ORDER BY m.id), 'migrated', '2024-11-26 03:00+01', '', '', '', '', 0, '', '', b.id, m.id
     FROM accounts_mailbox m, migration_batch b WHERE b.number = 9001 AND b.campaign_id = %(campaign)s;
     INSERT INTO mail_outgoingmail (key, uuid, message_id, kind, object_id, stream, sender, "to", cc, bcc, reply_to,
         subject, text, html, headers, sensitive, status, queued_at, sent_at, proof, ews_id, ews_changekey, attempts,
