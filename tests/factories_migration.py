@@ -4,6 +4,8 @@ from datetime import date, datetime, timedelta
 
 import factory
 
+from accounts import credentials
+from accounts.models import Credential
 from bma_portal.clock import brussels
 from bma_portal.mail.compose import outgoing
 from bma_portal.mail.models import OutgoingMail, Sender
@@ -125,3 +127,11 @@ def deliver(mailing: Mailing, at: datetime) -> OutgoingMail:
     mailing.mail = mail
     mailing.save(update_fields=["mail"])
     return mail
+
+
+def in_force(*moves: Move) -> None:
+    """Their new passwords were made when mail 2 was due, and the directory has them."""
+    for move in moves:
+        at = due_dates(move.batch)[2]
+        credentials.issue([move.mailbox], at=at)
+        Credential.objects.filter(mailbox=move.mailbox, applied_at=None).update(applied_at=at)

@@ -83,6 +83,10 @@ PAGES: dict[str, Policy] = {
     "aide_suggestions": to(EVERYONE),
     "aide_article": to(EVERYONE),
     "aide_vote": to(EVERYONE),
+    "authenticity": to(EVERYONE),
+    # Whoever reads the campaign
+    "time_machine": to(CAMPAIGN),
+    "contradictions": to(CAMPAIGN),
     # Signed in; what the page holds is the person's own
     "my_mailboxes": to(SIGNED_IN),
     "open_sessions": to(SIGNED_IN),
@@ -143,8 +147,28 @@ PAGES: dict[str, Policy] = {
     "admin:(?P<url>.*)$": to(NOBODY),  # what Django's admin answers to any other address
     "admin:auth_user_password_change": to(frozenset({GLASS})),
     "admin:bma_portal_auditentry_verify": to(frozenset({AUDITOR, GLASS})),
+    "admin:migration_mailtext_write": to(frozenset({SGNE, GLASS})),  # of mail 1: ETNIC writes 2 and 4
+    "admin:migration_mailtext_rewrite": to(frozenset({SGNE, GLASS})),
+    "admin:migration_mailtext_decide": to(frozenset({SGNE, GLASS})),
+    "admin:migration_mailtext_frame": to(CAMPAIGN, NOBODY),
+    "admin:dashboard": to(CAMPAIGN),  # leads to the latest campaign's
+    "admin:migration_campaign_dashboard": to(CAMPAIGN),
+    "admin:accounts_mailbox_evidence_csv": to(CAMPAIGN),
+    "admin:accounts_mailbox_evidence_xlsx": to(CAMPAIGN),
     "admin:migration_batch_decide": to(frozenset({SGNE, GLASS})),
+    "admin:migration_batch_steer": to(frozenset({SGNE, GLASS})),
+    "admin:migration_batch_rehearsal": to(CAMPAIGN),
+    "admin:migration_batch_evaluation": to(frozenset({SGNE, GLASS})),
+    "admin:migration_campaign_plan": to(CAMPAIGN, frozenset({SGNE, GLASS})),
+    "admin:migration_campaign_import": to(frozenset({SGNE, GLASS})),
+    "admin:migration_campaign_pilot": to(frozenset({SGNE, GLASS})),
     "admin:migration_move_record_cutover": to(frozenset({ETNIC, GLASS})),
+    "admin:migration_batch_preflight": to(CAMPAIGN),
+    "admin:migration_batch_preflight_file": to(frozenset({ETNIC, GLASS})),
+    "admin:accounts_mailbox_mail": to(CAMPAIGN),
+    "admin:accounts_mailbox_note": to(frozenset({SGNE, ETNIC, GLASS})),
+    "admin:migration_move_closing": to(CAMPAIGN),
+    "admin:migration_move_deed": to(frozenset({SGNE, ETNIC, GLASS})),  # to put back; SGNE alone accepts what is left
     "admin:support_article_diff": to(CAMPAIGN),
     "admin:support_passwordreset_deed": to(frozenset({VERIFIER, GLASS})),
     "admin:support_passwordreset_proof": to(frozenset({VERIFIER})),  # in charge of that request
@@ -174,8 +198,10 @@ MODELS: dict[str, tuple[View, Add, Change, Delete]] = {
     "accounts_grantrequest": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
     "accounts_credential": (NOBODY, NOBODY, NOBODY, NOBODY),  # but for BY_HAND, below
     "accounts_mailbox": (STAFF, NOBODY, frozenset({ETNIC, GLASS}), NOBODY),
-    "migration_campaign": (CAMPAIGN, ONLY_GLASS, frozenset({SGNE, GLASS}), NOBODY),
+    "migration_campaign": (CAMPAIGN, frozenset({SGNE, GLASS}), frozenset({SGNE, GLASS}), NOBODY),
+    "migration_avoidedperiod": (CAMPAIGN, *[frozenset({SGNE, GLASS})] * 3),
     "migration_batch": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
+    "migration_mailtext": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
     "migration_mailing": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
     "migration_move": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
     "support_article": (CAMPAIGN, NOBODY, NOBODY, NOBODY),
@@ -193,6 +219,7 @@ def table() -> dict[str, Policy]:
     found = dict(PAGES)
     for model, (view, add, change, delete) in MODELS.items():
         found[f"admin:{model}_changelist"] = to(view)
+        found[f"admin:{model}_export_csv"] = found[f"admin:{model}_export_xlsx"] = to(view)
         found[f"admin:{model}_history"] = to(view)
         found[f"admin:{model}_add"] = to(add)
         found[f"admin:{model}_change"] = to(view, change)

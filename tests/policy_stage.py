@@ -13,7 +13,7 @@ from bma_portal import audit, clock
 from bma_portal.mail.models import OutgoingMail, SenderState
 from bma_portal.models import AuditEntry
 from bma_portal.states import StateChange
-from migration.models import Mailing
+from migration.models import AvoidedPeriod, Mailing, MailText
 from support import attachments, tokens
 from support.models import Article, ArticleVersion, Banner, ProofFile, RoutingRule, Team
 from support.proofs import Prepared
@@ -30,7 +30,7 @@ from tests.factories_holders import (
     PasswordResetFactory,
     ResetGrantFactory,
 )
-from tests.factories_migration import MoveFactory
+from tests.factories_migration import BatchFactory, MoveFactory
 from tests.factories_tickets import (
     CannedAnswerFactory,
     IncidentFactory,
@@ -148,6 +148,7 @@ def _admin_objects(stage: Stage) -> None:
     reset = PasswordResetFactory(received=True, taken_by=stage.people[VERIFIER], taken_at=NOON)
     ProofFile.objects.create(reset=reset, received_at=NOON, pages=1, key="x", content=b"x")
     batch = MoveFactory(batch__status="draft").batch
+    sent = MoveFactory(announced=True).mailings.select_related("move").get(step=1)
     with transaction.atomic():
         audit.record("sheet.viewed", about=unit, at=NOON, by=person)
     source = RegisterImport.objects.create(date=DAY, imported_at=NOON, sha256="0" * 64)
@@ -181,14 +182,17 @@ def _admin_objects(stage: Stage) -> None:
         "accounts_resetgrant": ResetGrantFactory(),
         "accounts_grantrequest": GrantRequestFactory(),
         "migration_campaign": batch.campaign,
+        "migration_avoidedperiod": AvoidedPeriod.objects.first(),
         "migration_batch": batch,
         "migration_mailing": Mailing.objects.first(),
+        "migration_mailtext": MailText.objects.get(step=1, version=1),
         "migration_move": batch.moves.first(),
         "support_article": article,
         "support_banner": Banner.objects.create(text="Essai", starts_at=NOON, ends_at=NOON + timedelta(days=1)),
         "support_passwordreset": reset,
         "support_team": Team.objects.get(pk="etnic"),
     }
+    first_text = objects["migration_mailtext"].pk
     for model in policy.MODELS:
         for page in ("history", "change", "delete"):
             stage.any_[f"admin:{model}_{page}"] = {"object_id": objects[model].pk}
@@ -198,7 +202,25 @@ def _admin_objects(stage: Stage) -> None:
         "admin:app_list": {"app_label": "accounts"},
         "admin:view_on_site": {"content_type_id": ContentType.objects.get_for_model(User).pk, "object_id": person.pk},
         "admin:(?P<url>.*)$": {"url": "rien"},
+        "admin:migration_mailtext_write": {"step": 1},
+        "admin:migration_mailtext_rewrite": {"pk": first_text},
+        "admin:migration_mailtext_decide": {"pk": first_text, "name": "approuver"},
+        "admin:migration_mailtext_frame": {"pk": first_text},
         "admin:migration_batch_decide": {"object_id": batch.pk, "name": "approuver"},
+        "admin:migration_batch_steer": {"object_id": batch.pk, "move_id": batch.moves.first().pk, "name": "reporter"},
+        "admin:migration_batch_rehearsal": {"object_id": batch.pk},
+        "admin:migration_batch_evaluation": {"object_id": BatchFactory(campaign__slug="pilote", pilot=True).pk},
+        "admin:accounts_mailbox_evidence_csv": {"object_id": unit.mailbox.pk},
+        "admin:accounts_mailbox_evidence_xlsx": {"object_id": unit.mailbox.pk},
+        "admin:migration_campaign_dashboard": {"object_id": batch.campaign_id},
+        "admin:migration_campaign_plan": {"object_id": batch.campaign_id},
+        "admin:migration_campaign_import": {"object_id": batch.campaign_id},
+        "admin:migration_campaign_pilot": {"object_id": batch.campaign_id},
+        "admin:migration_batch_preflight": {"object_id": batch.pk},
+        "admin:migration_batch_preflight_file": {"object_id": batch.pk},
+        "admin:accounts_mailbox_mail": {"object_id": sent.move.mailbox_id, "mailing": sent.pk},
+        "admin:accounts_mailbox_note": {"object_id": unit.mailbox.pk},
+        "admin:migration_move_deed": {"object_id": batch.moves.first().pk, "name": "remise"},
         "admin:support_article_diff": {"pk": article.pk, "number": 1},
         "admin:support_passwordreset_deed": {"pk": reset.pk, "name": "accepter"},
         "admin:support_passwordreset_proof": {"pk": reset.pk},

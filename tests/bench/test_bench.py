@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import drains, forms, imports, report
+from bench import drains, forms, imports, planning, report
 from bench.report import Line
 from bench.stage import Broken, Stage
 from demo import sample
@@ -86,6 +86,14 @@ def test_an_import_makes_the_same_mailboxes_as_a_merge_and_writes_nothing_the_se
     assert lines["imports qui ne font pas les mêmes boîtes"] is True
     assert lines["instructions SQL d’un import"] is True
     assert [value for what, value in lines.items() if "COPY" in what] == [None, None]
+
+
+@pytest.mark.slow
+def test_a_small_plan_is_proposed_written_and_found_unchanged(stage):
+    lines = planning.lines(stage, times=1, few=120, many=240, promised=False)
+    assert len(lines) == 3
+    assert "(480 mails à venir)" in lines[0].detail
+    assert all(line.kept is None for line in lines)
 
 
 def delivery(key: str, box: str = "a", rank: int = 1) -> dict:

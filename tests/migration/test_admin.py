@@ -336,7 +336,7 @@ def test_a_crawl_of_all_the_pages_finds_no_secret(signed_in):
         assert clear not in page, url
         assert sealed not in page, url
         for found in re.findall(r'href="([^"#]+)"', page):
-            link = found.replace("&amp;", "&")
+            link = found.replace("&amp;", "&").partition("?_changelist_filters")[0]  # the way back to a filtered list
             if link.startswith("?"):
                 # One filter at a time: their combinations and the orders of a list show the same rows again.
                 link = "" if "?" in url or "o=" in link else url + link
@@ -366,7 +366,8 @@ def test_a_setting_without_sense_is_refused(signed_in):
     campaign = CampaignFactory()
     client, url = signed_in("sgne"), reverse("admin:migration_campaign_change", args=[campaign.pk])
     form = client.get(url).context["adminform"].form
-    good = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
+    given = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
+    good = {name: value for name, value in given.items() if value is not None}
     for wrong in (
         {"mails_hour": "25"},
         {"night_to_hour": "12"},

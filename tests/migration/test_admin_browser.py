@@ -7,7 +7,7 @@ from playwright.sync_api import Page
 from accounts import credentials
 from bma_portal import clock
 from bma_portal.mail.models import Sender, SenderState
-from migration.models import Batch, Mailing
+from migration.models import Batch, Mailing, Move
 from tests.factories_migration import BatchFactory, MoveFactory
 from tests.walks.sound import at_each_size, enter, follow, hear, press, violations
 
@@ -48,11 +48,16 @@ def urls(move) -> dict[str, str]:
         "lots": reverse("admin:migration_batch_changelist"),
         "lot": reverse("admin:migration_batch_change", args=[move.batch.pk]),
         "décision": reverse("admin:migration_batch_decide", args=[move.batch.pk, "annuler"]),
+        "nuit": reverse("admin:migration_batch_decide", args=[move.batch.pk, "nuit"]),
+        "report": reverse("admin:migration_batch_steer", args=[move.batch.pk, move.pk, "reporter"]),
         "mails": reverse("admin:migration_mailing_changelist") + "?decision=attendue",
         "courriels": reverse("admin:mail_outgoingmail_changelist"),
         "courriel": reverse("admin:mail_outgoingmail_change", args=[move.mailings.get(step=1).mail_id]),
         "expéditeurs": reverse("admin:mail_senderstate_changelist"),
         "campagne": reverse("admin:migration_campaign_change", args=[move.batch.campaign_id]),
+        "pré-vol": reverse("admin:migration_batch_preflight", args=[move.batch.pk]),
+        "remise": reverse("admin:migration_move_deed", args=[Move.objects.get(status="migrated").pk, "remise"]),
+        "fermeture": reverse("admin:migration_move_closing"),
     }
 
 

@@ -18,7 +18,7 @@ from bma_portal.mail.models import OutgoingMail, Sender, SenderState
 from bma_portal.states import StateChange
 from migration import decisions
 from migration.models import Batch, Mailing, Move
-from tests.factories_migration import BatchFactory, CampaignFactory, MoveFactory, deliver
+from tests.factories_migration import BatchFactory, CampaignFactory, MoveFactory, deliver, in_force
 
 pytestmark = pytest.mark.django_db
 
@@ -53,7 +53,7 @@ def test_sgne_approves_opens_pauses_approves_again_and_cancels_a_batch(signed_in
         ("approuver", {}, Status.APPROVED),
         ("ouvrir", {}, Status.APPROVED),
         ("suspendre", {"note": "Le Service Desk est débordé."}, Status.PAUSED),
-        ("approuver", {}, Status.APPROVED),
+        ("reprendre", {}, Status.APPROVED),
         ("annuler", {"note": "Dates à revoir."}, Status.CANCELLED),
     ]:
         response = decide(client, batch, name, **fields)
@@ -67,18 +67,21 @@ def test_sgne_approves_opens_pauses_approves_again_and_cancels_a_batch(signed_in
     assert set(log.values_list("by", flat=True)) == {"sgne"}
     assert log.get(new="cancelled").note == "Dates à revoir."
     page = client.get(reverse("admin:migration_batch_change", args=[batch.pk])).content.decode()
-    for words in (f"lot {batch.pk}", "cinq premières boîtes", "ouvert à toutes", "suspendu", "Dates à revoir."):
+    for words in (f"lot {batch.number}", "cinq premières boîtes", "ouvert à toutes", "suspendu", "Dates à revoir."):
         assert words in page
 
 
 @pytest.mark.parametrize(
     ("status", "name", "words"),
     [
-        (Status.APPROVED, "approuver", "ne peut pas passer"),
+        (Status.APPROVED, "approuver", "déjà « approuvé »"),
+        (Status.RUNNING, "approuver", "déjà « en cours »"),
+        (Status.RUNNING, "reprendre", "déjà « en cours »"),
+        (Status.DRAFT, "reprendre", "rien à reprendre"),
         (Status.FINISHED, "approuver", "ne peut pas passer"),
         (Status.DRAFT, "suspendre", "ne peut pas passer"),
-        (Status.PAUSED, "suspendre", "ne peut pas passer"),
-        (Status.CANCELLED, "annuler", "ne peut pas passer"),
+        (Status.PAUSED, "suspendre", "déjà « suspendu »"),
+        (Status.CANCELLED, "annuler", "déjà « annulé »"),
         (Status.FINISHED, "annuler", "ne peut pas passer"),
         (Status.DRAFT, "ouvrir", "approuvez-le avant"),
         (Status.APPROVED, "ouvrir", "déjà ouvert"),
@@ -141,7 +144,7 @@ def test_the_page_of_a_batch_offers_what_may_be_decided(signed_in):
     batch = BatchFactory(status=Status.PAUSED)
     url = reverse("admin:migration_batch_change", args=[batch.pk])
     offered = {decision.label for _, decision in signed_in("sgne").get(url).context["decisions"]}
-    assert offered == {"Approuver", "Annuler le lot"}
+    assert offered == {"Reprendre", "Changer la nuit", "Annuler le lot"}
     assert signed_in("auditeur").get(url).context["decisions"] == []
 
 
@@ -263,6 +266,7 @@ def test_a_mail_whose_facts_changed_is_not_sent_again(case, words, failed_mail):
 
 def test_mail_4_is_sent_again_in_its_night(failed_mail):
     move = MoveFactory(confirmed=True)
+    in_force(move)
     deliver(Mailing.objects.get(move=move, step=4), brussels(date(2024, 11, 7), 22))
     mail = failed_mail(4, move)
     assert requeue.requeue([mail.pk], by="etnic", at=brussels(date(2024, 11, 8), 1)).done == 1

@@ -147,29 +147,27 @@ def a_night(*moves: Move) -> str:
     return "\n".join(["adresse;resultat;detail", *(f"{move.mailbox.address};ok;" for move in moves), ""])
 
 
+def a_file(text: str, batch: Batch) -> dict:
+    return {"batch": batch.pk, "results": SimpleUploadedFile("nuit.csv", text.encode())}
+
+
 def test_the_results_of_a_night_are_one_line(signed_in, done):
-    moves = [MoveFactory(confirmed=True) for _ in range(3)]
-    text = a_night(*moves)
+    moves = [MoveFactory(confirmed=True, batch=batch) for batch in [BatchFactory()] for _ in range(3)]
     client, url = signed_in("etnic"), reverse("admin:migration_move_record_cutover")
-
-    def upload(**fields: str):
-        return client.post(url, {"results": SimpleUploadedFile("nuit.csv", text.encode()), **fields})
-
-    upload()
+    checked = client.post(url, a_file(a_night(*moves), moves[0].batch))
     assert done() == []  # looked at only
-    upload(write="on")
+    client.post(url, {"content": checked.context["token"]})
     (line,) = done()
     assert (line.action, line.actor, line.result) == ("cutover.recorded", "etnic", "ok")
     assert line.details == {"migrées": 3, "en échec": 0, "déjà": 0, "refusées": 0}
 
 
 def test_a_night_without_its_line_is_not_recorded(signed_in, broken):
-    moves = [MoveFactory(confirmed=True) for _ in range(2)]
-    text = a_night(*moves)
-    client = signed_in("etnic")
+    moves = [MoveFactory(confirmed=True, batch=batch) for batch in [BatchFactory()] for _ in range(2)]
+    client, url = signed_in("etnic"), reverse("admin:migration_move_record_cutover")
+    checked = client.post(url, a_file(a_night(*moves), moves[0].batch))
     broken()
-    data = {"results": SimpleUploadedFile("nuit.csv", text.encode()), "write": "on"}
-    assert client.post(reverse("admin:migration_move_record_cutover"), data).status_code == 503
+    assert client.post(url, {"content": checked.context["token"]}).status_code == 503
     assert set(Move.objects.values_list("status", flat=True)) == {Move.Status.PLANNED}
 
 
@@ -200,10 +198,11 @@ def test_each_command_that_writes_is_one_line_and_none_when_it_only_shows(tmp_pa
     assert line.details["approuvés"] == Batch.objects.filter(status=Status.APPROVED).count() > 0
 
     night.write_text("adresse;resultat;detail\nec999999@adm.cfwb.be;ok;\n", encoding="utf-8")
-    arguments = ["record_cutover", str(night), "--by", "Nadia"]
-    run(*arguments)
-    assert done() == []
-    run(*arguments, "--wet-run")
+    arguments = ["record_cutover", "1", str(night), "--by", "Nadia"]
+    for extra, lines in ([], 0), (["--wet-run"], 1):
+        with pytest.raises(CommandError, match="rien n’est enregistré"):
+            run(*arguments, *extra)
+        assert AuditEntry.objects.filter(action="cutover.recorded").count() == lines
     (line,) = done()
     assert (line.action, line.actor, line.result) == ("cutover.recorded", "Nadia (commande record_cutover)", "refused")
 

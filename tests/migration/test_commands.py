@@ -53,7 +53,7 @@ def test_the_plan_is_shown_and_not_written(register):
     text = run("plan_campaign", "--at", AT)
     assert "11 boîtes en" in text
     assert "07/10/2024" in text
-    assert "Une décision est attendue." in text
+    assert "Ce qui ne tient pas" not in text
     assert "rien n’est écrit" in text
     assert not Campaign.objects.exists()
     assert not Batch.objects.exists()
@@ -63,8 +63,9 @@ def test_the_plan_is_written_as_it_was_shown(register):
     shown = answer("plan_campaign", "--at", AT)
     written = answer("plan_campaign", "--at", AT, "--wet-run")
     assert shown["batches"] == written["batches"]
+    assert shown["mailboxes"] == written["mailboxes"]
     assert (shown["written"], written["written"]) == (False, True)
-    assert written["mailboxes"] == Move.objects.count() == 11
+    assert len(written["mailboxes"]) == Move.objects.count() == 11
     assert Mailing.objects.count() == 44
     assert set(Batch.objects.values_list("status", flat=True)) == {Batch.Status.DRAFT}
     before = list(Batch.objects.values_list("pk", "mail1_on"))
@@ -91,7 +92,7 @@ def test_a_plan_without_mailboxes_says_what_to_do():
 
 def test_closed_units_are_not_planned():
     MailboxFactory(organisation=OrganisationFactory(closed_on=datetime(2024, 9, 1, tzinfo=UTC).date()))
-    assert answer("plan_campaign", "--at", AT)["mailboxes"] == 0
+    assert answer("plan_campaign", "--at", AT)["mailboxes"] == []
 
 
 # queue_due_mails
@@ -158,7 +159,8 @@ def night(tmp_path: Path, *lines: str) -> str:
 
 
 def test_a_night_is_checked_then_recorded_with_its_refusals(tmp_path):
-    done, failed, early = MoveFactory(confirmed=True), MoveFactory(confirmed=True), MoveFactory(announced=True)
+    batch = BatchFactory(number=3)
+    done, failed, early = (MoveFactory(batch=batch, confirmed=n < 2, announced=n == 2) for n in range(3))
     for move in (done, failed):
         deliver(Mailing.objects.get(move=move, step=4), brussels(move.batch.night_on, 22))
     file = night(
@@ -166,51 +168,80 @@ def test_a_night_is_checked_then_recorded_with_its_refusals(tmp_path):
         f"{done.mailbox.address};ok;",
         f"{failed.mailbox.address};echec;quota",
         f"{early.mailbox.address};ok;",
-        "ec999999@adm.cfwb.be;ok;",
     )
-    arguments = ("record_cutover", file, "--by", "Nadia", "--at", "2024-11-08T03:00")
+    arguments = ("record_cutover", "2024/3", file, "--by", "Nadia", "--at", "2024-11-08T03:00")
     result = answer(*arguments)
-    assert (result["migrated"], result["failed"], len(result["refused"]), result["written"]) == (1, 1, 2, False)
+    assert (result["batch"], result["migrated"], result["failed"], result["written"]) == ("2024/3", 1, 1, False)
+    assert [(line["line"], line["address"]) for line in result["refused"]] == [(4, early.mailbox.address)]
     assert Move.objects.filter(status=Move.Status.PLANNED).count() == 3
     text = run(*arguments, "--wet-run")
-    assert "Lignes refusées : 2" in text
+    assert "Lignes refusées : 1" in text
     done.refresh_from_db()
     failed.refresh_from_db()
     assert (done.status, done.migrated_at) == (Move.Status.MIGRATED, datetime(2024, 11, 8, 2, tzinfo=UTC))
     assert (failed.status, failed.failure) == (Move.Status.FAILED, "quota")
-    assert answer(*arguments, "--wet-run")["already"] == 1
+    assert answer(*arguments, "--wet-run")["already"] == 2
     signed = answer(*arguments, "--wet-run", "--sign", "boîte vide")
     assert signed["migrated"] == 1
     early.refresh_from_db()
     assert early.signed_by == "Nadia : boîte vide"
 
 
+def test_a_file_with_faults_is_told_line_by_line_and_records_nothing(tmp_path):
+    move = MoveFactory(confirmed=True)
+    deliver(Mailing.objects.get(move=move, step=4), brussels(move.batch.night_on, 22))
+    file = night(tmp_path, f"{move.mailbox.address};ok;", "po999999@adm.cfwb.be;ok;", "po000001@adm.cfwb.be;bof;")
+    out = StringIO()
+    with pytest.raises(CommandError, match="2 lignes sont à corriger : rien n’est enregistré") as error:
+        call_command("record_cutover", str(move.batch.pk), file, "--wet-run", "--json", stdout=out)
+    assert error.value.returncode == 1
+    result = json.loads(out.getvalue())
+    assert (result["written"], [line["line"] for line in result["errors"]]) == (False, [3, 4])
+    move.refresh_from_db()
+    assert move.status == Move.Status.PLANNED
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         (None, "ne peut pas être lu"),
-        (b"a;b\n", "colonnes"),
+        (b"a;b\n", "Colonne inconnue"),
         (b"\xff\xfe", "UTF-8"),
-        (b"adresse;resultat;detail\n", "aucun résultat"),
-        (b"adresse;resultat;detail\nec000001@adm.cfwb.be;bof;\n", "Ligne 2"),
+        (b"adresse;resultat;detail\n", "aucune ligne"),
+        (b"adresse;resultat;detail\nec000001@adm.cfwb.be;bof;\n", "à corriger"),
         (b'adresse;resultat;detail\nec000001@adm.cfwb.be;ok;"' + b"x" * 200_000, "CSV"),
+        (b"\xe9" * 2_000_000, "dépasse"),
     ],
 )
 def test_a_file_without_results_is_refused(content, words, tmp_path):
     file = tmp_path / "nuit.csv"
     if content is not None:
         file.write_bytes(content)
+    batch = BatchFactory()
     with pytest.raises(CommandError, match=words) as error:
-        run("record_cutover", str(file), "--by", "Nadia", "--wet-run")
+        run("record_cutover", str(batch.pk), str(file), "--by", "Nadia", "--wet-run")
+    assert error.value.returncode == 1
+
+
+def test_a_batch_that_is_none_is_refused(tmp_path):
+    with pytest.raises(CommandError, match="Aucun lot ne porte le nom « 2024/9 »") as error:
+        run("record_cutover", "2024/9", night(tmp_path, "ec000001@adm.cfwb.be;ok;"))
     assert error.value.returncode == 1
 
 
 @pytest.mark.parametrize(
-    "extra", [["--by", " "], ["--by", "x" * 61], ["--by", "a\nb"], ["--by", "N", "--sign", "x" * 200]]
+    "extra",
+    [
+        ["--by", " "],
+        ["--by", "x" * 61],
+        ["--by", "a\nb"],
+        ["--by", "N", "--sign", "x" * 200],
+        ["--sign", "boîte vide"],
+    ],
 )
 def test_a_night_is_recorded_by_somebody(extra, tmp_path):
     with pytest.raises(CommandError) as error:
-        run("record_cutover", night(tmp_path, "ec000001@adm.cfwb.be;ok;"), *extra)
+        run("record_cutover", "1", night(tmp_path, "ec000001@adm.cfwb.be;ok;"), *extra)
     assert error.value.returncode == 2
 
 
@@ -268,8 +299,8 @@ def test_a_wrong_or_missing_key_changes_nothing(keys, sealed, settings):
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        (["record_cutover", "absent.csv", "--by", "Nadia"], 1, "ne peut pas être lu"),
-        (["record_cutover"], 2, "--by"),
+        (["record_cutover", "1", "absent.csv", "--by", "Nadia"], 1, "ne peut pas être lu"),
+        (["record_cutover"], 2, "BATCH"),
         (["queue_due_mails", "--at", "hier"], 2, "n’est pas un moment"),
         (["plan_campaign", "--approve"], 2, "--wet-run"),
     ],

@@ -34,6 +34,7 @@ from demo.directory import MemoryDirectory
 from migration import sequence
 from migration.mails import Closing, NewPassword
 from migration.models import Mailing
+from migration.texts.rendering import of_recall
 from tests.factories_migration import BatchFactory, MoveFactory
 
 RESET, LOCK, MIGRATION = Credential.Purpose.RESET, Credential.Purpose.LOCK, Credential.Purpose.MIGRATION
@@ -222,7 +223,7 @@ class Passwords(RuleBasedStateMachine):
     def mail_2(self) -> None:
         row = self.current()
         try:
-            told = self.mail(2).context(at=self.later())["password"]
+            told = self.mail(2).context(at=self.later())["mot_de_passe"]
         except Withdrawn:
             assert row is None or row.purpose != MIGRATION or row.destroyed_at or row.applied_at is None
             return
@@ -234,16 +235,16 @@ class Passwords(RuleBasedStateMachine):
     @rule()
     def mail_4(self) -> None:
         mail = self.mail(4)
-        context = mail.context(at=brussels(self.move.batch.night_on, 22))
-        if context["password"]:
-            assert context["password"] == self.said == world.held
-        elif context["changed_on"]:
-            assert self.asked_since
-        else:
+        recall = mail.context(at=brussels(self.move.batch.night_on, 22))["rappel_mot_de_passe"]
+        if recall == of_recall(self.said, None):
+            assert self.said == world.held
+        elif recall == of_recall(None, None):
             assert self.current() is None or self.current().destroyed_at or self.current().applied_at is None
-        assert not (context["password"] and context["changed_on"])
+        else:
+            assert "modifié le" in recall.text
+            assert self.asked_since
         if not self.asked_since and self.said is not None:
-            assert context["password"], "rien n'a changé depuis : le mail 4 le rappelle"
+            assert recall == of_recall(self.said, None), "rien n'a changé depuis : le mail 4 le rappelle"
         Closing.accepted([SimpleNamespace(object_id=mail.mailing.pk)], at=self.later())
         self.recalled = True
 

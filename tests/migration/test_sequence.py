@@ -173,7 +173,7 @@ def test_one_bad_mailbox_in_thirty_goes_on_two_suspend_the_batch(settings):
     one, two, *_ = OutgoingMail.objects.values_list("pk", flat=True)
     OutgoingMail.objects.filter(pk=one).update(status="failed")
     sequence.advance(at=NINE)
-    assert Batch.objects.get().status == Batch.Status.APPROVED
+    assert Batch.objects.get().status == Batch.Status.RUNNING
     OutgoingMail.objects.filter(pk=two).update(status="failed")
     sequence.advance(at=NINE)
     sequence.advance(at=NINE)
@@ -182,7 +182,7 @@ def test_one_bad_mailbox_in_thirty_goes_on_two_suspend_the_batch(settings):
     assert call.to == [settings.EXCHANGE_SGNE_ADDRESS]
     sequence.approve(Batch.objects.get(), by="sgne", at=NINE)
     sequence.advance(at=NINE)
-    assert Batch.objects.get().status == Batch.Status.APPROVED, "ce qu'une personne a vu ne suspend plus"
+    assert Batch.objects.get().status == Batch.Status.RUNNING, "ce qu'une personne a vu ne suspend plus"
 
 
 def test_mail_4_recalls_the_same_password_and_destroys_it(batch, directory):

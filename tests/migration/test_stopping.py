@@ -18,8 +18,9 @@ from migration import cutover, decisions, sequence
 from migration.cutover import Result
 from migration.mails import Closing
 from migration.models import Batch, Mailing, Move
+from migration.texts.rendering import Both, of_recall
 from tests.factories import MailboxFactory
-from tests.factories_migration import BatchFactory, CampaignFactory, MoveFactory, deliver
+from tests.factories_migration import BatchFactory, CampaignFactory, MoveFactory, deliver, in_force
 
 pytestmark = pytest.mark.django_db
 NINE = brussels(date(2024, 10, 7), 9)
@@ -58,6 +59,7 @@ def test_a_mail_on_its_way_when_its_batch_is_cancelled_does_not_leave_later():
 
 def test_mail_4_of_a_cancelled_batch_does_not_leave_in_its_night():
     move = MoveFactory(confirmed=True)
+    in_force(move)
     night = brussels(move.batch.night_on, 22)
     sequence.advance(at=night)
     mail = OutgoingMail.objects.get(status="queued")
@@ -263,7 +265,7 @@ def test_no_mail_tells_the_password_of_a_reset_nor_of_a_lock(purpose):
     closing = Mailing.objects.select_related("move__mailbox", "move__batch__campaign").get(step=4)
     mail4 = Closing.load([closing.pk], at=at)[closing.pk]
     context = mail4.context(at=brussels(move.batch.night_on, 22))
-    assert (context["password"], context["changed_on"]) == (None, move.batch.mail2_on)
+    assert context["rappel_mot_de_passe"] == of_recall(None, move.batch.mail2_on)
 
 
 def test_what_a_reset_needs_outlives_a_cancelled_batch(directory):
@@ -280,7 +282,10 @@ def test_mail_4_recalls_only_what_is_in_force():
     credentials.issue([move.mailbox], at=NINE)
     closing = Mailing.objects.select_related("move__mailbox", "move__batch__campaign").get(step=4)
     night = brussels(move.batch.night_on, 22)
-    assert Closing.load([closing.pk], at=night)[closing.pk].context(at=night)["password"] is None
+
+    def recalled() -> Both:
+        return Closing.load([closing.pk], at=night)[closing.pk].context(at=night)["rappel_mot_de_passe"]
+
+    assert recalled() == of_recall(None, None)
     credentials.set_passwords(at=NINE)
-    recalled = Closing.load([closing.pk], at=night)[closing.pk].context(at=night)["password"]
-    assert recalled == credentials.reveal(Credential.objects.get())
+    assert recalled() == of_recall(credentials.reveal(Credential.objects.get()), None)

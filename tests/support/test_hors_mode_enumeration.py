@@ -107,6 +107,7 @@ def without_chance(text: str) -> str:
     """What is drawn anew for everybody is taken out; its shape stays."""
     text = re.sub(r'(name="csrfmiddlewaretoken" value=")\w{64}"', r"\1JETON", text)
     text = re.sub(r'(name="ouvert" value=")ouvert:[\w-]{6}:[\w-]{43}"', r"\1SCEAU", text)
+    text = re.sub(r"[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){2}", "AUTHENTICITE", text)
     return re.sub(r"BMA-[B-DF-HJ-NP-TV-Z2-9]{4}-[B-DF-HJ-NP-TV-Z2-9]{4}", "REFERENCE", text)
 
 

@@ -77,7 +77,7 @@ def test_mail_2_is_read_again_with_dots_and_its_secret_is_not_even_opened(my_pag
     page = my_page(f"/ma-boite/courriel/{mail.uuid}/")
     assert "••••" in page.text
     assert CLEAR not in page.html
-    assert "CONSERVEZ CE MAIL" in page.text
+    assert "Conservez ce mail" in page.text
 
 
 CLOSINGS = [

@@ -127,7 +127,8 @@ def test_each_command_given_twice_at_once_and_two_beats(theatre: Theatre) -> Non
             moment(theatre, brussels(day, 9))
         moment(theatre, brussels(night, 22))
         cut_over(theatre, kind, brussels(night, 23))
-    assert len(theatre.exchange.deliveries()) == 32
+    to_mailboxes = [mail for mail in theatre.exchange.deliveries() if "@adm.cfwb.be" in mail["to"]]  # reports too left
+    assert len(to_mailboxes) == 32
     theatre.assert_each_once_and_in_order()
     theatre.assert_passwords_kept(8)
     moment(theatre, brussels(date(2024, 12, 20), 9))
@@ -155,6 +156,9 @@ def cut_over(theatre: Theatre, kind: str, at: datetime) -> None:
     addresses = [row[0] for row in theatre.ask("SELECT address FROM accounts_mailbox") if row[0].startswith(kind)]
     file = theatre.folder / f"{kind}.csv"
     file.write_text("adresse;resultat;detail\n" + "".join(f"{address};ok;\n" for address in addresses))
-    both = given(theatre, "record_cutover", str(file), "--by", "Camille", "--wet-run", "--at", at.isoformat())
+    [(number,)] = theatre.ask("SELECT number FROM migration_batch WHERE kind = %s", kind)
+    both = given(
+        theatre, "record_cutover", str(number), str(file), "--by", "Camille", "--wet-run", "--at", at.isoformat()
+    )
     assert sum(answer["migrated"] for answer in both) == len(addresses)
     assert sum(answer["already"] for answer in both) == len(addresses), both

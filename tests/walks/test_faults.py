@@ -76,15 +76,17 @@ def test_refused_for_a_while_the_sender_waits_and_goes_on(at_work: Theatre) -> N
 
 def test_refused_three_times_the_sender_stops_until_a_person_resumes_it(at_work: Theatre) -> None:
     theatre = at_work
-    theatre.exchange.faults([{"op": "*", "action": "unauthorized"}])
+    # Its inboxes are read once a minute by the same account: that is told apart from what its sending asks.
+    reading = [{"op": op, "action": "unauthorized"} for op in ("SyncFolderItems", "GetFolder", "GetItem")]
+    theatre.exchange.faults([*reading, {"op": "*", "action": "unauthorized"}])
     theatre.act("queue", 30, 2)
     paused = "SELECT count(*) FROM mail_senderstate WHERE paused_at IS NOT NULL"
     theatre.wait(lambda: theatre.ask(paused)[0][0] == 1, "expéditeur arrêté")
     time.sleep(1)
-    refused = theatre.exchange.faults()[0]["fired"]
-    assert refused <= 6, "un compte refusé ne se martèle pas"
+    refused = theatre.exchange.faults()[-1]["fired"]
+    assert 3 <= refused <= 6, "un compte refusé ne se martèle pas"
     time.sleep(3)
-    assert theatre.exchange.faults()[0]["fired"] == refused, "arrêté veut dire arrêté"
+    assert theatre.exchange.faults()[-1]["fired"] == refused, "arrêté veut dire arrêté"
     theatre.exchange.faults([])
     theatre.act("resume")
     theatre.wait_drained()

@@ -239,7 +239,7 @@ class Theatre:
         assert self.passwords(4) == told
         assert json.loads(self.act("secrets")) == {"sealed": 0, "destroyed": boxes}
 
-    def replay(self, first: str = "2024-10-07", last: str = "2025-01-05") -> subprocess.Popen:
+    def replay(self, first: str = "2024-10-07", last: str = "2025-01-08") -> subprocess.Popen:
         return subprocess.Popen(
             [sys.executable, "manage.py", "replay_campaign", "--from", first, "--to", last, "--json"],
             cwd=ROOT, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
