@@ -26,6 +26,7 @@ class Written(Scheduler):
     """Beat as production runs it, but for the broker: it writes down what it rings, and when."""
 
     rung: list[tuple[str, datetime]]
+    producer = None  # else it would wait for a broker
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
         self.rung.append((entry.name, entry.default_now()))
