@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, Self
 
 from crispy_forms.helper import FormHelper
 from django import forms
@@ -13,10 +13,31 @@ from bma_portal.mail.authenticity import as_printed
 LONGEST_SHOWN = 200  # what is typed is shown again, but not 100 kB of it; `parse` refuses far less than that
 
 
-class MailboxForm(forms.Form):
-    """Which mailbox? One field, any spelling of a FASE number or of an address."""
+class AskedForm(forms.Form):
+    """A question that stands in the address: it can be shared, and has nothing to forge."""
 
     use_required_attribute = False  # the page says what is missing, in its own words
+
+    @classmethod
+    def of(cls, query: QueryDict) -> Self:
+        """Bound once a field of it was sent, empty before. A NUL is shown as what it is: an unreadable sign."""
+        sent = {
+            name: query[name].replace("\0", "\N{REPLACEMENT CHARACTER}")[:LONGEST_SHOWN]
+            for name in cls.base_fields
+            if name in query
+        }
+        return cls(sent) if sent else cls()
+
+    @property
+    def helper(self) -> FormHelper:
+        helper = FormHelper()
+        helper.form_tag = False
+        helper.disable_csrf = True
+        return helper
+
+
+class MailboxForm(AskedForm):
+    """Which mailbox? One field, any spelling of a FASE number or of an address."""
 
     numero = forms.CharField(
         label="Numéro FASE ou adresse de la boîte",
@@ -25,20 +46,6 @@ class MailboxForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}),
     )
 
-    @classmethod
-    def of(cls, query: QueryDict) -> "MailboxForm":
-        """Bound once the field was sent, empty before. A NUL is shown as what it is: an unreadable sign."""
-        if "numero" not in query:
-            return cls()
-        return cls({"numero": query["numero"].replace("\0", "\N{REPLACEMENT CHARACTER}")[:LONGEST_SHOWN]})
-
-    @property
-    def helper(self) -> FormHelper:
-        helper = FormHelper()
-        helper.form_tag = False
-        helper.disable_csrf = True  # a GET form: nothing to forge
-        return helper
-
     def clean_numero(self) -> Parsed:
         try:
             return parse(self.cleaned_data["numero"])
@@ -46,10 +53,8 @@ class MailboxForm(forms.Form):
             raise ValidationError(str(refusal)) from None
 
 
-class CodeOfMailForm(forms.Form):
+class CodeOfMailForm(AskedForm):
     """The code printed in a mail, however it is typed."""
-
-    use_required_attribute = False
 
     code = forms.CharField(
         label="Code imprimé dans le mail",
@@ -58,25 +63,9 @@ class CodeOfMailForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "characters"}),
     )
 
-    @classmethod
-    def of(cls, query: QueryDict) -> "CodeOfMailForm":
-        """Bound once the field was sent, empty before; a NUL is shown as what it is, an unreadable sign."""
-        if "code" not in query:
-            return cls()
-        return cls({"code": query["code"].replace("\0", "\N{REPLACEMENT CHARACTER}")[:LONGEST_SHOWN]})
-
-    @property
-    def helper(self) -> FormHelper:
-        helper = FormHelper()
-        helper.form_tag = False
-        helper.disable_csrf = True  # a GET form: nothing to forge
-        return helper
-
     def clean_code(self) -> str:
         if not (printed := as_printed(self.cleaned_data["code"])):
-            raise ValidationError(
-                "Ce code n’est pas complet : il compte douze lettres et chiffres, sans O, I, L ni U."
-            )
+            raise ValidationError("Ce code n’est pas complet : il compte douze lettres et chiffres.")
         return printed
 
 

@@ -3,10 +3,9 @@
 from datetime import datetime, time
 
 from django import forms
-from django.http import QueryDict
 
 from bma_portal.clock import brussels
-from support.forms import LONGEST_SHOWN, MailboxForm
+from support.forms import MailboxForm
 
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 
@@ -32,12 +31,6 @@ class MomentForm(MailboxForm):
         error_messages={"invalid": "Écrivez l’heure comme 9:30."},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
-
-    @classmethod
-    def of(cls, query: QueryDict) -> "MomentForm":
-        """Bound once a field was sent, empty before; a NUL is shown as what it is, an unreadable sign."""
-        sent = {name: query[name].replace("\0", "\N{REPLACEMENT CHARACTER}")[:LONGEST_SHOWN] for name in query}
-        return cls(sent) if sent.keys() & cls.base_fields.keys() else cls()
 
     def clean_date(self) -> object:
         day = self.cleaned_data["date"]
