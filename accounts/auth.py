@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.models import User
+from bma_portal.planned import Place, Plan
 
 ENTRY = "entree"  # where a session keeps how it was opened: written by `sessions.open`, and nowhere else
 CERBERE, BREAK_GLASS = "cerbere", "secours"
@@ -28,6 +29,7 @@ _WITH_ROLES = """SELECT u.*,
             )
         ) AS permission_names
     FROM accounts_user u WHERE u.id = %s AND u.is_active"""
+_person = Plan(_WITH_ROLES, [Place(0)], ["int"])
 
 
 class PortalBackend(ModelBackend):
@@ -43,7 +45,7 @@ class PortalBackend(ModelBackend):
         return user if user is not None and user.break_glass else None
 
     def get_user(self, user_id: int) -> User | None:
-        return next(iter(User.objects.raw(_WITH_ROLES, [user_id])), None)
+        return _person.run([user_id], lambda sql, params: next(iter(User.objects.raw(sql, params)), None))
 
     def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
         """The person's own and those of their roles: as they were loaded, else in one query instead of two."""

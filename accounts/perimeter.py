@@ -7,6 +7,7 @@ list, a unit of several types, a PO, the time before October 2024.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 
 from django.db.models import Q
 
@@ -17,6 +18,7 @@ from bma_portal.clock import brussels_date
 
 Verdict = ModePeriod.Verdict
 SILENT = "Aucun document ne le dit"
+_folded = lru_cache(maxsize=1024)(fold)  # types of units: some tens
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,10 @@ class Rules:
             periods = in_force.order_by("valid_from", "pk")
         self._of: dict[str, ModePeriod] = {}
         for period in periods:  # two that overlap: the later one holds
-            self._of |= {fold(name): period for name in period.unit_types}
+            self._of |= {_folded(name): period for name in period.unit_types}
 
     def of(self, unit_type: str) -> Rule:
-        period = self._of.get(fold(unit_type))
+        period = self._of.get(_folded(unit_type))
         if period is None:
             return Rule(unit_type, Verdict.PERSON, SILENT, ours=True, said=False)
         return Rule(unit_type, Verdict(period.verdict), period.source, period.ours)

@@ -10,6 +10,8 @@ from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest
 
+from bma_portal.planned import Place, Plan
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -51,6 +53,22 @@ def exceeded_by(key: str, *limits: Limit) -> int:
     return exceeded_among(*((key, limit) for limit in limits))
 
 
+_count = Plan(
+    """
+    WITH quick AS (SELECT set_config('synchronous_commit', 'off', true) AS done),
+    w AS (
+        SELECT bucket, to_timestamp(floor(extract(epoch FROM clock_timestamp()) / s) * s) AS start
+        FROM unnest(%s::text[], %s::int[]) AS u (bucket, s), quick WHERE done <> ''
+    )
+    INSERT INTO bma_portal_ratecount (bucket, "window", count)
+    SELECT bucket, start, 1 FROM w ORDER BY bucket
+    ON CONFLICT (bucket, "window") DO UPDATE SET count = bma_portal_ratecount.count + 1
+    RETURNING bucket, count, extract(epoch FROM clock_timestamp() - "window")""",
+    [Place(0), Place(1)],
+    ["texts", "numbers"],
+)
+
+
 def exceeded_among(*uses: tuple[str, Limit]) -> int:
     """The same for uses by several keys, counted all, in one statement.
 
@@ -60,22 +78,10 @@ def exceeded_among(*uses: tuple[str, Limit]) -> int:
     """
     buckets = {f"{limit.name}:{_digest(key)}": limit for key, limit in uses}
     wait = 0
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """WITH quick AS (SELECT set_config('synchronous_commit', 'off', true) AS done),
-               w AS (
-                   SELECT bucket, to_timestamp(floor(extract(epoch FROM clock_timestamp()) / s) * s) AS start
-                   FROM unnest(%(buckets)s::text[], %(seconds)s::int[]) AS u (bucket, s), quick WHERE done <> ''
-               )
-               INSERT INTO bma_portal_ratecount (bucket, "window", count)
-               SELECT bucket, start, 1 FROM w ORDER BY bucket
-               ON CONFLICT (bucket, "window") DO UPDATE SET count = bma_portal_ratecount.count + 1
-               RETURNING bucket, count, extract(epoch FROM clock_timestamp() - "window")""",
-            {"buckets": list(buckets), "seconds": [limit.seconds for limit in buckets.values()]},
-        )
-        for bucket, count, spent in cursor.fetchall():
-            if count > buckets[bucket].count:
-                wait = max(wait, math.ceil(buckets[bucket].seconds - spent), 1)
+    found = _count.fetch([list(buckets), [limit.seconds for limit in buckets.values()]])
+    for bucket, count, spent in found:
+        if count > buckets[bucket].count:
+            wait = max(wait, math.ceil(buckets[bucket].seconds - spent), 1)
     return wait
 
 

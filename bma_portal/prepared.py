@@ -1,11 +1,11 @@
 """Statements whose SQL is made once by Django, and sent again with other values.
 
-Making the SQL of a wide query takes Django longer than PostgreSQL takes to answer it. Only the text is kept, by
-process: nothing is prepared in the server, so a pooler in transaction mode changes nothing.
+Making the SQL of a wide query takes Django longer than PostgreSQL takes to answer it: its text is kept by process, and
+its plan by PostgreSQL (`planned`).
 """
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, Generic, TypeVar
@@ -14,10 +14,13 @@ from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import Model, QuerySet
 
+from bma_portal.planned import Place, Plan
+
 T = TypeVar("T")
 _SIGN = "\N{SECTION SIGN}"
 _FAR = datetime(9000, 1, 1, tzinfo=UTC)
 _MARKS = 2_087_654_300  # numbers from here on, which fit a column of four bytes
+NOT_AS_IT_IS = "a value does not reach the statement as it is"
 
 
 class Prepared(Generic[T]):
@@ -61,43 +64,62 @@ def _kind(value: Any) -> str:
 
 
 class _Statement:
-    def __init__(self, queryset: QuerySet, compiler: Any, sql: str, values: tuple, marks: dict[Any, tuple]) -> None:
-        self.queryset, self.compiler, self.sql = queryset, compiler, sql
-        self.parts = [_part(value, marks) for value in values]
-        used = {place for part in self.parts for place in _places(part)}
-        if used != set(marks.values()):
-            raise TypeError("a value does not reach the statement as it is")
+    """What Django made of a queryset, whose values come from elsewhere."""
+
+    def __init__(self, queryset: QuerySet, compiler: Any, plan: Plan) -> None:
+        self.queryset, self.compiler, self.plan = queryset, compiler, plan
+        self.converters: dict[int, Any] | None = None  # what makes Python values of columns: the same each time
 
     def rows(self, values: dict[str, Any]) -> list[Any]:
+        return self.plan.run(list(_flat(values.values())), self._read)
+
+    def _read(self, sql: str, params: Any) -> list[Any]:
         compiler = copy.copy(self.compiler)
         compiler.connection = connections[DEFAULT_DB_ALIAS]
-        params = tuple(_filled(part, values) for part in self.parts)
-        compiler.as_sql = lambda *args, **kwargs: (self.sql, params)
+        compiler.as_sql = lambda *args, **kwargs: (sql, params)
         compiler.setup_query = lambda *args, **kwargs: None
+        compiler.get_converters = self._converters
         query = copy.copy(self.queryset.query)
         query.get_compiler = lambda *args, **kwargs: compiler  # type: ignore[method-assign]
         asked = SimpleNamespace(db=DEFAULT_DB_ALIAS, model=self.queryset.model, query=query, _known_related_objects={})
         rows: Any = self.queryset._iterable_class
         return list(rows(asked))
 
+    def _converters(self, expressions: Iterable[Any]) -> dict[int, Any]:
+        if self.converters is None:
+            self.converters = self.compiler.get_converters(expressions)
+        return self.converters
+
 
 def _statement(make: Callable[..., QuerySet], values: dict[str, Any]) -> "_Statement | None":
     """None where no row can be found whatever the values are."""
-    marks: dict[Any, tuple] = {}
-    marked = {name: _marked(value, (name,), marks) for name, value in values.items()}
+    marks: dict[Any, Place] = {}
+    marked = {name: _marked(value, marks) for name, value in values.items()}
     queryset = make(**marked)
     compiler = queryset.query.get_compiler(DEFAULT_DB_ALIAS)
     try:
         sql, params = compiler.as_sql()
     except EmptyResultSet:
         return None
-    return _Statement(queryset, compiler, sql, params, marks)
+    parts = [_part(param, marks) for param in params]
+    if {place.number for part in parts for place in _places(part)} != set(range(len(marks))):
+        raise TypeError(NOT_AS_IT_IS)
+    return _Statement(queryset, compiler, Plan(sql, parts, [_kind(value) for value in _flat(values.values())]))
 
 
-def _marked(value: Any, place: tuple, marks: dict[Any, tuple]) -> Any:
+def _flat(values: Iterable[Any]) -> Iterator[Any]:
+    """The values one after the other, as they are numbered."""
+    for value in values:
+        if isinstance(value, list | tuple):
+            yield from _flat(value)
+        elif value is not None and not isinstance(value, bool):
+            yield str(value.value) if isinstance(value, str) and hasattr(value, "value") else value
+
+
+def _marked(value: Any, marks: dict[Any, Place]) -> Any:
     """The same shape, of values that nothing else has: where they come back in the statement, the true ones go."""
     if isinstance(value, list | tuple):
-        return [_marked(part, (*place, number), marks) for number, part in enumerate(value)]
+        return [_marked(part, marks) for part in value]
     if value is None or isinstance(value, bool):
         return value
     number = len(marks)
@@ -107,7 +129,7 @@ def _marked(value: Any, place: tuple, marks: dict[Any, tuple]) -> Any:
         "datetime": _FAR + timedelta(days=number),
         "date": (_FAR + timedelta(days=number)).date(),
     }[_kind(value)]
-    marks[mark] = place
+    marks[mark] = Place(number)
     return mark
 
 
@@ -120,33 +142,22 @@ def _comes_from_a_mark(value: Any) -> bool:
     return isinstance(value, int) and value >= _MARKS - 1000
 
 
-class _Place(tuple):
-    """Where the value of a parameter stands: its name, then its place in a list."""
-
-
-def _part(value: Any, marks: dict[Any, tuple]) -> Any:
+def _part(value: Any, marks: dict[Any, Place]) -> Any:
     if isinstance(value, list):
         return [_part(one, marks) for one in value]
     if isinstance(value, str | int | date) and not isinstance(value, bool) and value in marks:
-        return _Place(marks[value])
+        return marks[value]
     if _comes_from_a_mark(value):
-        raise TypeError("a value does not reach the statement as it is")
+        raise TypeError(NOT_AS_IT_IS)
     return value
 
 
-def _places(part: Any) -> Iterable[tuple]:
-    if isinstance(part, _Place):
-        return [tuple(part)]
-    return [place for one in part for place in _places(one)] if isinstance(part, list) else []
-
-
-def _filled(part: Any, values: dict[str, Any]) -> Any:
-    if isinstance(part, _Place):
-        found: Any = values
-        for step in part:
-            found = found[step]
-        return str(found.value) if isinstance(found, str) and hasattr(found, "value") else found
-    return [_filled(one, values) for one in part] if isinstance(part, list) else part
+def _places(part: Any) -> Iterator[Place]:
+    if isinstance(part, list):
+        for one in part:
+            yield from _places(one)
+    elif isinstance(part, Place):
+        yield part
 
 
 _inserts: dict[tuple, str] = {}

@@ -7,8 +7,19 @@ from typing import Any
 
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS, CreateError
-from django.db import connection
 from django.utils.crypto import get_random_string
+
+from bma_portal.planned import Place, Plan
+
+_new = Plan(
+    """
+    WITH quick AS (SELECT set_config('synchronous_commit', 'off', true) AS done)
+    INSERT INTO django_session (session_key, session_data, expire_date)
+    SELECT %s, %s, %s FROM quick WHERE done <> ''
+    ON CONFLICT DO NOTHING RETURNING session_key""",
+    [Place(0), Place(1), Place(2)],
+    ["text", "text", "datetime"],
+)
 
 
 class SessionStore(db.SessionStore):
@@ -20,14 +31,6 @@ class SessionStore(db.SessionStore):
         if not must_create or self.session_key is None:
             return super().save(must_create)
         row = self.create_model_instance(self._get_session(no_load=True))  # type: ignore[attr-defined]
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """WITH quick AS (SELECT set_config('synchronous_commit', 'off', true) AS done)
-                   INSERT INTO django_session (session_key, session_data, expire_date)
-                   SELECT %s, %s, %s::timestamptz FROM quick WHERE done <> ''
-                   ON CONFLICT DO NOTHING RETURNING session_key""",
-                [row.session_key, row.session_data, row.expire_date],
-            )
-            if cursor.fetchone() is None:
-                raise CreateError
+        if not _new.fetch([row.session_key, row.session_data, row.expire_date]):
+            raise CreateError
         return None

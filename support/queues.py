@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.postgres.search import SearchQuery
-from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Concat, NullIf, Trim
 
@@ -21,6 +20,7 @@ from accounts.models import User
 from accounts.words import fold
 from bma_portal.clock import brussels
 from bma_portal.errors import Refusal
+from bma_portal.planned import Place, Plan
 from bma_portal.prepared import Prepared
 from migration.phases import Phase
 from support.models import Incident, Ticket
@@ -300,20 +300,22 @@ _AROUND = f"""
     UNION ALL (SELECT 'vue', slug, name FROM support_savedview
         WHERE team = %(team)s AND (shared OR owner_id = %(user)s) ORDER BY name LIMIT 50)
 """  # noqa: S608 - nothing in it comes from a person
+_around = Plan(
+    _AROUND,
+    {name: Place(number) for number, name in enumerate(("team", "user", "at", "most", "permission"))},
+    ["str", "int", "datetime", "int", "str"],
+)
 
 
 def around(*, team: str, user: User, at: datetime) -> Around:
     """All of it in one statement; nothing counts further than what is shown of it."""
-    said: dict[str, Any] = {"team": team, "user": user.pk, "at": at, "most": BADGE + 1, "permission": f"work_{team}"}
     found = Around()
     lists = {"lot": found.batches, "incident": found.incidents, "personne": found.people, "vue": found.views}
-    with connection.cursor() as cursor:
-        cursor.execute(_AROUND, said)
-        for kind, key, value in cursor.fetchall():
-            if kind == "file":
-                found.badges[key] = "" if value == "0" else f"{BADGE}+" if int(value) > BADGE else value
-            else:
-                lists[kind].append((key, value))
+    for kind, key, value in _around.fetch([team, user.pk, at, BADGE + 1, f"work_{team}"]):
+        if kind == "file":
+            found.badges[key] = "" if value == "0" else f"{BADGE}+" if int(value) > BADGE else value
+        else:
+            lists[kind].append((key, value))
     return found
 
 

@@ -59,8 +59,6 @@ def ask(request: HttpRequest) -> HttpResponse:
     need = NEEDS.get(sent.get("besoin", ""))
     if need is None:
         return render(request, "support/tickets/needs.html", {"groups": _groups()})
-    if request.method == "POST" and (seconds := exceeded(request, *PER_PLACE)):
-        return too_many(request, seconds)
     given = {answer.key: sent[answer.key][:40] for answer in need.answers if sent.get(answer.key)}
     context: dict[str, Any] = {"need": need, "given": given, "parcours": sent.get("parcours", "")[:LONGEST_SHOWN]}
     found = _mailbox(request, MailboxForm.of(sent), context)
@@ -84,15 +82,17 @@ def _groups() -> list[tuple[str, list[Need]]]:
 
 
 def _mailbox(request: HttpRequest, form: MailboxForm, context: dict[str, Any]) -> Mailbox | HttpResponse:
-    """The mailbox, or the page that asks which one; each number looked up is counted (A5, E11)."""
-    if not form.is_valid():
-        return render(request, "support/tickets/mailbox.html", context | {"form": form})
-    number, place = form.cleaned_data["numero"], client_address(request)
-    uses = [(place, limit) for limit in LOOKUP_LIMITS]
+    """The mailbox, or the page that asks which one; each number looked up is counted, and each form sent (A5, E11)."""
+    place, readable = client_address(request), form.is_valid()
+    uses = [(place, limit) for limit in LOOKUP_LIMITS] if readable else []
     if request.method == "POST":
-        uses += [("tous", IN_ALL), (str(number.fase), PER_NUMBER)]
-    if seconds := exceeded_among(*uses):
+        uses += [(place, limit) for limit in PER_PLACE]
+        uses += [("tous", IN_ALL), (str(form.cleaned_data["numero"].fase), PER_NUMBER)] if readable else []
+    if uses and (seconds := exceeded_among(*uses)):
         return too_many(request, seconds)
+    if not readable:
+        return render(request, "support/tickets/mailbox.html", context | {"form": form})
+    number = form.cleaned_data["numero"]
     try:
         found = find(number)
     except Refusal as refusal:

@@ -42,6 +42,41 @@ def queue(boxes: str, mails: str, name: str = "walk") -> None:
         ring(sender)
 
 
+def look_up(clients: str, times: str) -> None:
+    """Several at once count their uses and look for units, by statements that PostgreSQL keeps planned."""
+    import threading
+
+    from django.db import connection
+
+    from accounts.addresses import Parsed
+    from bma_portal.errors import Refusal
+    from bma_portal.limits import Limit, exceeded_by
+    from support.lookup import find
+
+    wrong: list[str] = []
+
+    def client(number: int) -> None:
+        try:
+            for n in range(int(times)):
+                exceeded_by("partagé", Limit("essai", 10**6, 3600 * 24 * 365))
+                try:
+                    find(Parsed("ec", 900_000 + n))
+                except Refusal:
+                    continue
+                wrong.append(f"{number} : une unité inconnue est trouvée")
+        except Exception as error:
+            wrong.append(f"{number} : {error!r}")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=client, args=(n,)) for n in range(int(clients))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print("\n".join(wrong), end="")
+
+
 def resume() -> None:
     from bma_portal.mail.claims import resume_sender
     from bma_portal.mail.models import Sender, Throttle

@@ -91,6 +91,14 @@ def test_the_outbox_through_a_pooler(pooled: Theatre) -> None:
     assert held == [(0,)], "aucun verrou de session ne traîne"
 
 
+def test_planned_statements_through_a_pooler(pooled: Theatre) -> None:
+    assert pooled.act("look_up", 12, 40) == ""
+    assert_shared(pooled)
+    assert pooled.ask("SELECT sum(count) FROM bma_portal_ratecount WHERE bucket LIKE 'essai:%%'") == [(12 * 40,)]
+    refused = (pooled.servers.postgres.log).read_text(errors="replace")
+    assert "prepared statement" in refused, "plusieurs sessions ont dû apprendre le même ordre"
+
+
 def test_a_campaign_and_kills_through_a_pooler(pooled: Theatre) -> None:
     chance = random.Random(20241107)
     pooled.act("register", 12, 4)
