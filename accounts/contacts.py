@@ -1,16 +1,16 @@
 """How to reach a team, and whether someone is there now."""
 
-import copy
 import logging
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from django.db.models import F
-from django.utils.dates import MONTHS, WEEKDAYS
 
 from accounts.models import Contact
 from bma_portal import kept
 from bma_portal.clock import BRUSSELS, brussels, brussels_date, working_day_from
+from bma_portal.french_names import MONTHS, WEEKDAYS
+from bma_portal.prepared import twin
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def _day(day: date, today: date) -> str:
         case 1:
             return "demain"
         case days if days < 7:
-            return str(WEEKDAYS[day.weekday()])
+            return WEEKDAYS[day.weekday()]
     return f"le {day.day if day.day > 1 else '1er'} {MONTHS[day.month]}"
 
 
@@ -69,7 +69,7 @@ def contact_of(team: str, at: datetime) -> Contact:
     """
     rows = kept.rows(Contact)
     if rows is not None:
-        return copy.copy(_of_rows([row for row in rows if row.team == team], team, brussels_date(at)))
+        return twin(_of_rows([row for row in rows if row.team == team], team, brussels_date(at)))
     entries = Contact.objects.filter(team=team)
     found = entries.valid_on(brussels_date(at)).order_by(F("valid_from").desc(nulls_last=True)).first()
     if found is None:

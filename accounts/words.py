@@ -8,6 +8,7 @@ import re
 import unicodedata
 
 _OTHER = re.compile(r"[^0-9a-z]+")
+_STRANGE = re.compile(r"[^\x00-\x7f]")
 _LIGATURES = str.maketrans({"œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae", "ß": "ss", "ø": "o", "Ø": "o"})
 
 
@@ -15,5 +16,5 @@ def fold(text: str) -> str:
     """Lower case, no accent, words parted by one space: « L’École d'Art » → « l ecole d art »."""
     if not text.isascii():
         decomposed = unicodedata.normalize("NFKD", text.translate(_LIGATURES))
-        text = "".join(char for char in decomposed if not unicodedata.combining(char))
+        text = _STRANGE.sub(lambda found: "" if unicodedata.combining(found[0]) else " ", decomposed)
     return _OTHER.sub(" ", text.lower()).strip()

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as AnyDatabaseError
 
+from bma_portal import bells
 from bma_portal.embedded import ensure_environment
 from bma_portal.origin import Origin, coming_from, new_id
 
@@ -24,6 +25,8 @@ class NumberedTask(Task):
     abstract = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.request.id:  # by a worker
+            bells.heard(self, args)
         with coming_from(Origin(request_id=(self.request.id or new_id()).replace("-", ""))):
             return super().__call__(*args, **kwargs)
 

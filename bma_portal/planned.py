@@ -15,8 +15,14 @@ from psycopg2 import errorcodes
 
 T = TypeVar("T")
 TYPES = {
-    "int": "bigint", "datetime": "timestamptz", "date": "date", "str": "unknown", "text": "text", "texts": "text[]", "numbers": "int[]",
-}  # fmt: skip
+    "int": "bigint",
+    "numbers": "int[]",
+    "str": "unknown",  # what it is compared with says which kind of text
+    "text": "text",
+    "texts": "text[]",
+    "datetime": "timestamptz",
+    "date": "date",
+}
 REFUSALS = {
     errorcodes.INVALID_SQL_STATEMENT_NAME,  # this session does not know it
     errorcodes.DUPLICATE_PREPARED_STATEMENT,  # it knows it already

@@ -4,7 +4,6 @@ Making the SQL of a wide query takes Django longer than PostgreSQL takes to answ
 its plan by PostgreSQL (`planned`).
 """
 
-import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
@@ -12,7 +11,20 @@ from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import Model, QuerySet
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    CharField,
+    EmailField,
+    ForeignKey,
+    IntegerField,
+    Model,
+    PositiveIntegerField,
+    PositiveSmallIntegerField,
+    QuerySet,
+    SmallIntegerField,
+    TextField,
+)
 
 from bma_portal.planned import Place, Plan
 
@@ -63,6 +75,13 @@ def _kind(value: Any) -> str:
     return next(kind.__name__ for kind in (str, int, datetime, date) if isinstance(value, kind))
 
 
+def twin(thing: T) -> T:
+    """A shallow copy, in a tenth of what `copy.copy` takes: to change some attributes of what others use too."""
+    found = object.__new__(type(thing))
+    found.__dict__.update(thing.__dict__)
+    return found
+
+
 class _Statement:
     """What Django made of a queryset, whose values come from elsewhere."""
 
@@ -74,12 +93,12 @@ class _Statement:
         return self.plan.run(list(_flat(values.values())), self._read)
 
     def _read(self, sql: str, params: Any) -> list[Any]:
-        compiler = copy.copy(self.compiler)
+        compiler = twin(self.compiler)
         compiler.connection = connections[DEFAULT_DB_ALIAS]
         compiler.as_sql = lambda *args, **kwargs: (sql, params)
         compiler.setup_query = lambda *args, **kwargs: None
         compiler.get_converters = self._converters
-        query = copy.copy(self.queryset.query)
+        query = twin(self.queryset.query)
         query.get_compiler = lambda *args, **kwargs: compiler  # type: ignore[method-assign]
         asked = SimpleNamespace(db=DEFAULT_DB_ALIAS, model=self.queryset.model, query=query, _known_related_objects={})
         rows: Any = self.queryset._iterable_class
@@ -161,6 +180,10 @@ def _places(part: Any) -> Iterator[Place]:
 
 
 _inserts: dict[tuple, str] = {}
+_AS_IT_IS: dict[type, type] = {
+    CharField: str, EmailField: str, TextField: str, BooleanField: bool, ForeignKey: int, SmallIntegerField: int,
+    PositiveSmallIntegerField: int, IntegerField: int, PositiveIntegerField: int, BigIntegerField: int,
+}  # fmt: skip
 
 
 def insert(
@@ -183,8 +206,12 @@ def insert(
     for field in fields:
         if field.name in computed:
             values += computed[field.name][1]
-        else:
-            values.append(field.get_db_prep_save(field.pre_save(instance, add=True), connection))
+            continue
+        value = field.pre_save(instance, add=True)
+        # Most columns take what Python has: asking their field costs more than the rest of this.
+        if value is not None and type(value) is not _AS_IT_IS.get(type(field)):
+            value = field.get_db_prep_save(value, connection)
+        values.append(value)
     with connection.cursor() as cursor:
         cursor.execute(_inserts[made], values)
         written = cursor.fetchone()

@@ -3,14 +3,16 @@
 from datetime import datetime
 from typing import Any
 
+from bma_portal.prepared import Prepared
 from support.models.banners import Banner
 
+_shown = Prepared(lambda at: Banner.objects.shown(at))
 _ORDER = [kind.value for kind in Banner.Kind]
 
 
 def banners_for(user: Any, at: datetime) -> list[Banner]:
     """Those of that moment, the gravest first. Whose session it is matters only if one of them is not for everyone."""
-    found = sorted(Banner.objects.shown(at), key=lambda banner: (_ORDER.index(banner.kind), banner.starts_at))
+    found = sorted(_shown(at=at), key=lambda banner: (_ORDER.index(banner.kind), banner.starts_at))
     return [banner for banner in found if banner.audience in _audiences(banner, user)]
 
 

@@ -4,7 +4,6 @@
 test holds the two together.
 """
 
-import copy
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -12,6 +11,7 @@ from accounts.contacts import opening_of
 from accounts.models import Contact
 from bma_portal import kept
 from bma_portal.clock import brussels_date
+from bma_portal.prepared import twin
 from support.status import MailboxStatus, Progress, Where
 
 
@@ -29,10 +29,7 @@ def contacts_on(at: datetime) -> dict[str, Contact | None]:
     A team that cannot be reached that day has None. Those whose hours are known say whether they are open.
     """
     day, rows = brussels_date(at), kept.rows(Contact)
-    if rows is None:
-        valid = list(Contact.objects.valid_on(day))
-    else:
-        valid = [copy.copy(row) for row in rows if row.valid_on(day)]
+    valid = Contact.objects.valid_on(day) if rows is None else [twin(row) for row in rows if row.valid_on(day)]
     known = {contact.team: contact for contact in sorted(valid, key=lambda c: c.valid_from or date.min)}
     for contact in known.values():
         contact.opening = opening_of(contact, at)

@@ -3,26 +3,33 @@
 Made here and not in the template, which shows twenty-five of them: there each date, address and look-up costs more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
-from django.utils.dates import MONTHS
 
 from bma_portal.clock import BRUSSELS
+from bma_portal.french_names import MONTHS
 from support.models import Ticket
 from support.templatetags.desk import besoin, delai, depuis, etat
 
+ANY = "D-0000-0000"
 
-def in_words(row: Mapping[str, Any], at: datetime) -> dict[str, Any]:
-    """One row of `queues.page_of`, as its template shows it."""
+
+def in_words(rows: Iterable[Mapping[str, Any]], at: datetime) -> list[dict[str, Any]]:
+    """The rows of `queues.page_of`, as their template shows them."""
+    address = reverse("desk_ticket", args=[ANY])
+    return [_in_words(row, address, at) for row in rows]
+
+
+def _in_words(row: Mapping[str, Any], address: str, at: datetime) -> dict[str, Any]:
     due, status = row["due_at"], row["status"]
     late = due is not None and due <= at
     return {
         "reference": row["reference"],
         "ticked": f"{row['reference']}:{row['version']}",
-        "url": reverse("desk_ticket", args=[row["reference"]]),
+        "url": address.replace(ANY, row["reference"]),
         "subject": row["subject"],
         "need": besoin(row["need"]),
         "requester": f"{row['first_name']} {row['last_name']}".strip() or row["email"],

@@ -7,10 +7,11 @@ from typing import Any
 from crispy_forms.helper import FormHelper
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.dates import MONTHS
 
 from accounts.words import fold
+from bma_portal.french_names import MONTHS
 
+_MONTHS = {fold(name): number for number, name in enumerate(MONTHS) if number}
 _EXPECTED = "Écrivez le jour, le mois et l’année, par exemple 12/05/2023."
 _NUMBERS = re.compile(r"([0-9]{1,2}) ?[/.\- ] ?([0-9]{1,2}) ?[/.\- ] ?([0-9]{4}|[0-9]{2})", re.ASCII)
 _ISO = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})", re.ASCII)
@@ -56,8 +57,8 @@ def read_day(text: str) -> date:
     elif match := _NUMBERS.fullmatch(text):
         day, month, year = (int(part) for part in match.groups())
         year += 2000 if year < 100 else 0
-    elif (match := _WORDS.fullmatch(fold(text))) and match[2] in (months := _months()):
-        day, month, year = int(match[1]), months[match[2]], int(match[3])
+    elif (match := _WORDS.fullmatch(fold(text))) and match[2] in _MONTHS:
+        day, month, year = int(match[1]), _MONTHS[match[2]], int(match[3])
     else:
         raise ValidationError(f"Cette date ne se lit pas. {_EXPECTED}")
     try:
@@ -67,8 +68,3 @@ def read_day(text: str) -> date:
     if found.year < _OLDEST:
         raise ValidationError("Vérifiez l’année.")
     return found
-
-
-def _months() -> dict[str, int]:
-    """Their names, read when asked: when this module is read, Django may not speak French yet."""
-    return {fold(str(name)): number for number, name in MONTHS.items()}

@@ -164,7 +164,7 @@ def page_of(
 
 def _join(row: Any) -> None:
     """Hang what was read beside the ticket where a join would have hung it; what was not read of it is asked for."""
-    for name, model in (("assignee", User), ("incident", Incident)):
+    for name, model in (("assignee", User), ("incident", Incident), ("merged_into", Ticket)):
         for found in getattr(row, f"r_{name}"):
             setattr(row, name, _made(model, found, row._state.db))
     for found in row.r_po:
@@ -194,8 +194,8 @@ def _query(*, reference: str, teams: list[str], user: int, at: datetime, day: da
     live_first = Case(When(status__in=Ticket.LIVE, then=Value(0)), default=Value(1))
     return (
         Ticket.objects.filter(Q(team__in=teams) | Q(merged_into__team__in=teams), reference=reference)
-        .select_related("mailbox__organisation", "merged_into")
-        .defer("search", "merged_into__search")
+        .select_related("mailbox__organisation")
+        .defer("search")
         .annotate(
             r_thread=_rows(
                 Message.objects.filter(ticket=here).order_by("written_at", "pk"),
@@ -213,6 +213,7 @@ def _query(*, reference: str, teams: list[str], user: int, at: datetime, day: da
             r_assignee=_rows(
                 User.objects.filter(pk=OuterRef("assignee")), "id", "first_name", "last_name", "username"
             ),
+            r_merged_into=_rows(Ticket.objects.filter(pk=OuterRef("merged_into")), "id", "reference", "team"),
             r_incident=_rows(Incident.objects.filter(pk=OuterRef("incident")), "id", "title", "status"),
             r_po=_rows(
                 Organisation.objects.filter(pk=OuterRef("mailbox__organisation__po")),

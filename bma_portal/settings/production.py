@@ -117,10 +117,7 @@ if DIRECTORY == "ldaps" and not base.DIRECTORY_BACKEND:
     DIRECTORY_CA = required("DIRECTORY_CA")
 
 STATIC_ROOT = ROOT / "staticfiles"
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
-}
+STORAGES = base.STORAGES | {"staticfiles": {"BACKEND": "bma_portal.assets.HashedFiles"}}
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if base.TRUSTED_PROXIES else None
 SECURE_SSL_REDIRECT = True
 SECURE_REDIRECT_EXEMPT = [r"^sante/$"]  # asked by the container engine, from inside

@@ -4,7 +4,8 @@ import re
 from datetime import date, timedelta
 
 from django import template
-from django.utils.dates import MONTHS, WEEKDAYS
+
+from bma_portal.french_names import MONTHS, WEEKDAYS
 
 register = template.Library()
 

@@ -13,6 +13,7 @@ from django.urls import Resolver404, resolve
 from markdown_it.token import Token
 
 from accounts.words import fold
+from bma_portal.french_names import MONTHS
 from migration.phases import Phase
 from support.articles import markdown
 from support.articles.reading import FOLDER, Fault, Source, read_folder
@@ -21,11 +22,7 @@ from support.needs import NEEDS
 
 LONGEST_TITLE, LONGEST_SUMMARY = 80, 200
 # A service address that is quoted as an example of what the screen shows; the others are placeholders.
-MONTHS = (
-    "janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre",
-    "décembre",
-)  # fmt: skip
-_DATE = re.compile(rf"\b(1er|\d{{1,2}}) ({'|'.join(MONTHS)}) (20\d\d)\b|\b(20\d\d)-(\d\d)-(\d\d)\b")
+_DATE = re.compile(rf"\b(1er|\d{{1,2}}) ({'|'.join(MONTHS[1:])}) (20\d\d)\b|\b(20\d\d)-(\d\d)-(\d\d)\b")
 _FUTURE = re.compile(
     r"\b(sera|seront|aura|auront|ferme(ra|ront)|ouvri(ra|ront)|recev(ra|rez|ront)|pourr(a|ez|ont)|devr(a|ez|ont)"
     r"|entrer(a|ont)|commencer(a|ont)|finir(a|ont)|cesser(a|ont)|passer(a|ont)|prochain|prochaine|bientôt)\b",
@@ -176,7 +173,7 @@ def _days(words: str) -> Iterator[date]:
             if found[4]:
                 yield date(int(found[4]), int(found[5]), int(found[6]))
             else:
-                yield date(int(found[3]), MONTHS.index(found[2]) + 1, int(found[1].removesuffix("er")))
+                yield date(int(found[3]), MONTHS.index(found[2]), int(found[1].removesuffix("er")))
         except ValueError:
             continue
 

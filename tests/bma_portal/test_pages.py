@@ -11,8 +11,10 @@ from django.conf import settings
 from django.template import Context, Template
 from django.template.loader import render_to_string
 from django.test import Client, override_settings
+from django.urls import NoReverseMatch
 
 from bma_portal import views
+from bma_portal.assets import HashedFiles
 from tests.support.pages import Page
 
 CODES = ["400", "403", "403_csrf", "404", "413", "429", "500", "503"]
@@ -199,3 +201,30 @@ def _urls():
 
 urlpatterns = _urls()
 handler500 = "bma_portal.views.server_error"
+
+
+def test_an_address_that_never_changes_is_worked_out_once_and_is_the_same():
+    assert shown("{% url 'home' %} {% url 'aide' as there %}{{ there }} {% url 'admin:index' %}") == "/ /aide/ /admin/"
+    assert shown("{% url 'desk_ticket' reference='D-AAAA-BBBB' %}") == "/desk/demande/D-AAAA-BBBB/"
+    name = {"place": "privacy"}
+    assert Template("{% url place %}").render(Context(name)) == Template("{% url 'privacy' %}").render(Context())
+    assert shown("{% url 'nowhere' as there %}[{{ there }}]") == "[]"
+    with pytest.raises(NoReverseMatch):
+        shown("{% url 'nowhere' %}")
+    with override_settings(ROOT_URLCONF="tests.bma_portal.other_addresses"):
+        assert shown("{% url 'home' %}") == "/ailleurs/"
+    assert shown("{% url 'home' %}") == "/"
+
+
+def shown(source: str) -> str:
+    return Template(source).render(Context())
+
+
+def test_the_address_of_a_file_is_worked_out_once(tmp_path):
+    storage = HashedFiles(location=tmp_path)
+    storage.hashed_files = {"css/a.css": "css/a.0123456789ab.css"}
+    assert [storage.url("css/a.css") for _ in range(2)] == ["/static/css/a.0123456789ab.css"] * 2
+    storage.hashed_files = {}
+    assert storage.url("css/a.css") == "/static/css/a.0123456789ab.css"
+    with pytest.raises(ValueError, match="Missing staticfiles manifest entry"):
+        storage.url("css/b.css")

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.text import slugify
 from django.views.decorators.http import require_http_methods, require_safe
 
+from bma_portal.prepared import Prepared
 from support import queues
 from support.desk import desk_page
 from support.forms_desk import ViewForm
@@ -16,6 +17,9 @@ from support.models import SavedView
 from support.views.desk.lists import listed
 
 MOST = 50  # of one person in one team
+_named = Prepared(
+    lambda slug, teams, user: SavedView.objects.filter(Q(shared=True) | Q(owner=user), team__in=teams, slug=slug)
+)
 
 
 def read(query: str) -> queues.Criteria:
@@ -67,7 +71,7 @@ def _made(request: HttpRequest, form: ViewForm, criteria: queues.Criteria) -> Sa
 def view(request: HttpRequest, slug: str) -> HttpResponse:
     """The list as it was saved. Another team's, or a colleague's own, is a 404."""
     teams = request.teams  # type: ignore[attr-defined]
-    found = SavedView.objects.filter(Q(shared=True) | Q(owner=request.user), team__in=teams, slug=slug)
+    found = _named(slug=slug, teams=teams, user=request.user.pk)
     rows = sorted(found, key=lambda row: row.team != request.team)  # type: ignore[attr-defined]
     if not rows:
         raise Http404
