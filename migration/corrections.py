@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.contacts import contact_of
 from accounts.models import Contact
@@ -40,7 +40,7 @@ class Correction(Mail):
         self.move, self.before, self.answers, self.number = move, before, answers, number
 
     def key(self) -> str:
-        return f"correction:{self.move.pk}:{self.number}:{self.move.batch.night_on.isoformat()}"
+        return f"correction:{self.move.pk}:{self.number}:{self.move.batch.night_on}:{self.before}"
 
     def object_id(self) -> int:
         return self.move.pk
@@ -96,6 +96,27 @@ class Correction(Mail):
 def night_told(mail: OutgoingMail) -> date:
     """The night that a correction names: its natural key says it."""
     return date.fromisoformat(mail.key.split(":")[3])
+
+
+def was_not_read(mail: OutgoingMail) -> None:
+    """It came back: the night that its mailbox's holder knows is the one from before it, which its key says too."""
+    parts = mail.key.split(":")
+    if len(parts) < 5:  # made when keys did not say it
+        return
+    before = date.fromisoformat(parts[4])
+    known = Move.objects.filter(mailbox__moves=mail.object_id, announced_night=night_told(mail))
+    known.filter(status__in=[Move.Status.PLANNED, Move.Status.POSTPONED]).update(announced_night=before)
+
+
+def unread() -> QuerySet[OutgoingMail]:
+    """Corrections that came back or failed for good, and that no mail which left since makes up for."""
+    over = Q(bounced_at__isnull=False) | Q(status=OutgoingMail.Status.FAILED)
+    of_move = OutgoingMail.objects.filter(kind=CORRECTION, object_id=OuterRef("object_id"), pk__gt=OuterRef("pk"))
+    other = of_move.exclude(status=OutgoingMail.Status.CANCELLED)
+    told = Mailing.objects.filter(
+        move=OuterRef("object_id"), step__in=TELL_THE_NIGHT, mail__gt=OuterRef("pk"), mail__bounced_at=None
+    ).exclude(mail__status__in=[OutgoingMail.Status.FAILED, OutgoingMail.Status.CANCELLED])
+    return OutgoingMail.objects.filter(over, ~Exists(other), ~Exists(told), kind=CORRECTION)
 
 
 def correct(moves: Iterable[Move], *, at: datetime) -> int:

@@ -203,14 +203,18 @@ def no_longer_announced(mails: Sequence[OutgoingMail], at: datetime) -> dict[int
     found = {mail.pk: "un autre courriel prend sa place." for mail in mails if withdrawal.was_replaced(mail)}
     mailings = Mailing.objects.filter(mail__in=[mail.pk for mail in mails]).select_related("move__batch__campaign")
     for mailing in mailings:
-        pk, move = mailing.mail_id or 0, mailing.move
-        starts, ends = move.batch.campaign.night(move.batch.night_on)
-        if move.status != Move.Status.PLANNED or move.batch.status not in LIVE_BATCH:
-            found[pk] = "sa boîte n’est plus dans un lot en cours."
-        elif move.batch.status == Batch.Status.PAUSED or move.paused_at:
-            found[pk] = "son lot ou sa boîte est suspendu : reprenez-le d’abord."
-        elif mailing.step == Step.CLOSING and not starts <= at < ends:
-            found[pk] = "le mail 4 ne part que pendant la nuit de la migration."
-        elif at >= ends:
-            found[pk] = "sa nuit est passée : replanifiez la boîte."
+        if why := why_not_now(mailing.move, mailing.step, at=at):
+            found[mailing.mail_id or 0] = why
     return found
+
+
+def why_not_now(move: Move, step: int | None, *, at: datetime) -> str:
+    """Why that mail (or, without a step, a correction) may not leave once more at this moment; « » if it may."""
+    starts, ends = move.batch.campaign.night(move.batch.night_on)
+    if move.status != Move.Status.PLANNED or move.batch.status not in LIVE_BATCH:
+        return "sa boîte n’est plus dans un lot en cours."
+    if move.batch.status == Batch.Status.PAUSED or move.paused_at:
+        return "son lot ou sa boîte est suspendu : reprenez-le d’abord."
+    if step == Step.CLOSING and not starts <= at < ends:
+        return "le mail 4 ne part que pendant la nuit de la migration."
+    return "sa nuit est passée : replanifiez la boîte." if at >= ends else ""

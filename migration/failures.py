@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from accounts.models import Credential
 from bma_portal.mail.models import OutgoingMail
+from migration import corrections, resending
 from migration.models import Mailing, Move
 
 SGNE, ETNIC, HOLDER = "SGNE", "ETNIC", "le titulaire"
@@ -27,11 +28,15 @@ class Known:
 
 @dataclass(frozen=True)
 class Failure:
-    """What went wrong with one mailbox: where (« mail 2 », « la nuit »…), as it was told, and what it means."""
+    """What went wrong with one mailbox: where (« mail 2 », « la nuit »…), as it was told, and what it means.
+
+    With the number of the mail, where a person may send it again (`resending`).
+    """
 
     where: str
     told: str
     known: Known = field(compare=False)
+    mail: int | None = field(default=None, compare=False)
 
 
 ADDRESS = Known(
@@ -43,7 +48,7 @@ ADDRESS = Known(
 FULL = Known(
     "La boîte est pleine sur l’ancien serveur (80 Mo) : elle ne reçoit plus rien.",
     HOLDER,
-    "prévenez-le par un autre canal : il fait de la place, puis le mail est renvoyé.",
+    "prévenez-le par un autre canal ; quand il a fait de la place, le SGNE renvoie le mail.",
     "/aide/boite-pleine/",
 )
 QUOTA = Known(
@@ -137,7 +142,7 @@ REFUSED_BY_SERVER = Known(
 CAME_BACK_BEFORE = Known(
     "Un mail d’avant n’est pas arrivé dans cette boîte : celui-ci ne devait plus partir.",
     SGNE,
-    "prévenez le titulaire par un autre canal, puis reportez la boîte : ce qui n’est pas arrivé sera renvoyé.",
+    "prévenez le titulaire par un autre canal, puis renvoyez le mail qui est revenu : celui-ci le suivra.",
 )
 UNKNOWN = Known(
     "Le portail ne connaît pas cette erreur.",
@@ -213,7 +218,7 @@ def explain(told: str, code: str = "") -> Known:
 
 
 def of_moves(moves: Iterable[Move]) -> dict[int, list[Failure]]:
-    """By move, what went wrong and is not settled: mails, the password in the directory, the night. Three statements.
+    """By move, what went wrong and is not settled: mails, the password in the directory, the night. Four statements.
 
     Only those that have something are there.
     """
@@ -225,9 +230,11 @@ def of_moves(moves: Iterable[Move]) -> dict[int, list[Failure]]:
         mail = mailing.mail
         if mail is None or (mail.status not in over and mail.bounced_at is None):
             continue
-        told = mail.delivery_text or mail.last_error or "Ce mail est revenu."
-        known = explain(told, mail.delivery_code or mail.last_code)
-        found.setdefault(mailing.move_id, []).append(Failure(f"mail {mailing.step}", told, known))
+        failure = _of_mail(mail, f"mail {mailing.step}", by_pk[mailing.move_id])
+        found.setdefault(mailing.move_id, []).append(failure)
+    for mail in corrections.unread().filter(object_id__in=by_pk).defer("text", "html").order_by("pk"):
+        move = by_pk[mail.object_id or 0]
+        found.setdefault(move.pk, []).append(_of_mail(mail, "correction de la date", move))
     of_mailbox = {move.mailbox_id: move.pk for move in by_pk.values() if move.status == Move.Status.PLANNED}
     refused = Credential.objects.filter(mailbox__in=of_mailbox, refused_at__isnull=False, superseded_at=None)
     for mailbox, told in refused.values_list("mailbox_id", "last_error"):
@@ -236,3 +243,9 @@ def of_moves(moves: Iterable[Move]) -> dict[int, list[Failure]]:
         if move.status == Move.Status.FAILED:
             found.setdefault(move.pk, []).append(Failure("nuit", move.failure, explain(move.failure)))
     return found
+
+
+def _of_mail(mail: OutgoingMail, where: str, move: Move) -> Failure:
+    told = mail.delivery_text or mail.last_error or "Ce mail est revenu."
+    known = explain(told, mail.delivery_code or mail.last_code)
+    return Failure(where, told, known, mail.pk if resending.stands(mail, move) else None)

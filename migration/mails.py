@@ -246,6 +246,7 @@ BY_STEP: dict[int, type[MigrationMail]] = {
     Mailing.Step.CONFIRMATION: Confirmation,
     Mailing.Step.CLOSING: Closing,
 }
+KINDS = [mail.kind for mail in BY_STEP.values()]
 
 
 class BatchPaused(Mail):

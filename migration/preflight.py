@@ -20,13 +20,14 @@ from bma_portal.errors import Refusal
 from bma_portal.mail import requeue
 from bma_portal.mail.models import OutgoingMail
 from bma_portal.templatetags.french import jour
+from migration import corrections
 from migration.arrivals import arrived
 from migration.mails import RECALLED
-from migration.models import Batch, Mailing, Move
+from migration.models import Batch, Mailing, Move, Step
 from migration.results_file import Fault, Finding
 
 OLD_SERVER_MB, NEW_SERVER_MB = 80, 2000  # S3 §3: 80 MB, then twenty-five times that
-BEFORE_NIGHT = (Mailing.Step.ANNOUNCEMENT, Mailing.Step.CREDENTIALS, Mailing.Step.CONFIRMATION)
+BEFORE_NIGHT = (Step.ANNOUNCEMENT, Step.CREDENTIALS, Step.CONFIRMATION)
 SGNE, ETNIC, HOLDER = "SGNE", "ETNIC", "titulaire"
 STOPPED = {OutgoingMail.Status.FAILED, OutgoingMail.Status.CANCELLED}
 READ = [
@@ -82,18 +83,21 @@ def lines(batch: Batch, *, at: datetime) -> list[Line]:
             earlier.add((mailing.move.mailbox_id, mailing.step))
     passwords = Credential.objects.filter(mailbox__in=boxes, superseded_at=None).defer("sealed")
     current = {credential.mailbox_id: credential for credential in passwords}
+    unread = set(corrections.unread().filter(object_id__in=[m.pk for m in moves]).values_list("object_id", flat=True))
     night = batch.campaign.night(batch.night_on)[0]
     found = []
     for move in moves:
-        items = [
-            _mail(step, own.get((move.pk, step)), (move.mailbox_id, step) in earlier, at=at, night=night)
+        mails = {
+            step: _mail(step, own.get((move.pk, step)), (move.mailbox_id, step) in earlier, at=at, night=night)
             for step in BEFORE_NIGHT
-        ]
-        items += [
-            _password(current.get(move.mailbox_id), own.get((move.pk, Mailing.Step.CREDENTIALS)), at=at, night=night),
-            _going_on(move, own.get((move.pk, Mailing.Step.CLOSING))),
+        }
+        mail_2, was_told = own.get((move.pk, Step.CREDENTIALS)), mails[Step.CREDENTIALS].tone == GOOD
+        items = [
+            *mails.values(),
+            _password(current.get(move.mailbox_id), mail_2, was_told=was_told, at=at, night=night),
+            _going_on(move, own.get((move.pk, Step.CLOSING))),
             _unit(move, batch),
-            _announced(move, batch),
+            _announced(move, batch, unread=move.pk in unread),
             *_servers(move),
         ]
         found.append(Line(move, items))
@@ -106,10 +110,7 @@ def clear() -> Q:
     for step in BEFORE_NIGHT:
         held &= arrived(step)
     in_force = Credential.objects.filter(
-        ~Q(purpose=Credential.Purpose.MIGRATION) | Q(destroyed_at=None) | Q(destroyed_why=RECALLED),
-        mailbox=OuterRef("move__mailbox"),
-        superseded_at=None,
-        applied_at__isnull=False,
+        mailbox=OuterRef("move__mailbox"), superseded_at=None, applied_at__isnull=False
     )
     unit = Q(move__mailbox__organisation__successor=None) & (
         Q(move__mailbox__organisation__closed_on=None)
@@ -122,7 +123,7 @@ def clear() -> Q:
 @requeue.objection
 def not_clear(mails: Sequence[OutgoingMail], at: datetime) -> dict[int, str]:
     """Mail 4 of a mailbox that is red is not sent again by hand either."""
-    closing = Mailing.objects.filter(mail__in=[mail.pk for mail in mails], step=Mailing.Step.CLOSING)
+    closing = Mailing.objects.filter(mail__in=[mail.pk for mail in mails], step=Step.CLOSING)
     ready = set(closing.filter(clear()).values_list("mail", flat=True))
     why = "le pré-vol de sa boîte n’est pas clair ; voyez la page du lot."
     return {pk: why for pk in closing.values_list("mail", flat=True) if pk not in ready}
@@ -151,7 +152,7 @@ def _mail(step: int, mailing: Mailing | None, earlier: bool, *, at: datetime, ni
             return Item(name, GOOD, f"Arrivé le {_day(mail.sent_at)}.")
         if mail.status in STOPPED:
             why = f" : {mail.last_error}" if mail.last_error else "."
-            return Item(name, BAD, f"Il n’a pas pu partir{why}", SGNE if step != Mailing.Step.CREDENTIALS else ETNIC)
+            return Item(name, BAD, f"Il n’a pas pu partir{why}", SGNE if step != Step.CREDENTIALS else ETNIC)
     elif mailing.held_at:
         return Item(name, BAD, f"Il attend une décision : {mailing.held_why}", SGNE)
     if at < min(night, mailing.due_at + timedelta(days=1)):
@@ -159,13 +160,22 @@ def _mail(step: int, mailing: Mailing | None, earlier: bool, *, at: datetime, ni
     return Item(name, BAD, "Il n’est pas encore parti.", SGNE)
 
 
-def _password(credential: Credential | None, mail_2: Mailing | None, *, at: datetime, night: datetime) -> Item:
-    """In force in the directory, and known to its holder: by mail 2, or by a reset since. It is made for mail 2."""
+def _password(
+    credential: Credential | None, mail_2: Mailing | None, *, was_told: bool, at: datetime, night: datetime
+) -> Item:
+    """In force in the directory, and known to its holder: by mail 2, or by a reset since. It is made for mail 2.
+
+    That the portal kept no copy of it (a batch cancelled after mail 2) takes nothing from either; mail 4 says so.
+    """
     name = "mot de passe"
-    if credential is None:
+    ours = credential is not None and credential.purpose == Credential.Purpose.MIGRATION
+    if credential is None or (ours and credential.destroyed_at and not was_told):
         if mail_2 is not None and mail_2.mail is None and at < min(night, mail_2.due_at + timedelta(days=1)):
             return Item(name, WAITING, "Il sera fait pour le mail 2.")
-        return Item(name, BAD, "Aucun mot de passe n’a été fait pour cette boîte.", ETNIC)
+        if credential is None:
+            return Item(name, BAD, "Aucun mot de passe n’a été fait pour cette boîte.", ETNIC)
+        words = f"Détruit ({credential.destroyed_why}) avant que le mail 2 arrive : un autre se fera avec ce mail."
+        return Item(name, BAD, words, SGNE)
     if credential.refused_at:
         return Item(name, BAD, f"L’annuaire l’a refusé. {credential.last_error}".strip(), ETNIC)
     if credential.applied_at is None:
@@ -178,8 +188,11 @@ def _password(credential: Credential | None, mail_2: Mailing | None, *, at: date
         return Item(name, GOOD, "En vigueur dans l’annuaire ; le mail 4 le rappellera.")
     if credential.destroyed_why == RECALLED:
         return Item(name, GOOD, "En vigueur dans l’annuaire ; déjà rappelé par un mail 4.")
-    words = f"Détruit ({credential.destroyed_why}) : le mail 4 ne peut plus le rappeler. Le titulaire en redemande un."
-    return Item(name, BAD, words, HOLDER)
+    words = (
+        f"En vigueur et annoncé par le mail 2, mais le portail n’en a plus la copie ({credential.destroyed_why}) : le "
+        "mail 4 renverra au mail 2. Qui l’a perdu en demande un autre."
+    )
+    return Item(name, WAITING, words, HOLDER)
 
 
 def _going_on(move: Move, closing: Mailing | None) -> Item:
@@ -201,7 +214,10 @@ def _unit(move: Move, batch: Batch) -> Item:
     return Item("unité", GOOD, "Ouverte.")
 
 
-def _announced(move: Move, batch: Batch) -> Item:
+def _announced(move: Move, batch: Batch, *, unread: bool) -> Item:
+    if unread:
+        words = "La correction de la date n’est pas arrivée : le titulaire attend une autre nuit. Renvoyez-la."
+        return Item("nuit annoncée", WAITING, words, SGNE)
     if move.announced_night is not None and move.announced_night != batch.night_on:
         told = jour(move.announced_night)
         return Item("nuit annoncée", WAITING, f"Le titulaire a lu une autre date, le {told}.", SGNE)

@@ -217,14 +217,15 @@ def _too_late(
 
 
 def went_wrong() -> Q:
-    """Of moves: a mail failed or came back, or the directory refused the password."""
+    """Of moves: a mail failed or came back, a correction of the date too, or the directory refused the password."""
     mails = OutgoingMail.objects.filter(mailing__move=OuterRef("pk")).filter(
         Q(status=OutgoingMail.Status.FAILED)
         | Q(status=OutgoingMail.Status.CANCELLED) & ~Q(last_error__in=withdrawal.NO_FAILURE)
         | Q(bounced_at__isnull=False)
     )
     refused = Credential.objects.filter(mailbox=OuterRef("mailbox"), refused_at__isnull=False, superseded_at=None)
-    return Q(Exists(mails)) | Q(Exists(refused))
+    unread = corrections.unread().filter(object_id=OuterRef("pk"))
+    return Q(Exists(mails)) | Q(Exists(unread)) | Q(Exists(refused))
 
 
 def bad_moves(batch: Batch) -> QuerySet[Move]:

@@ -7,18 +7,13 @@ B22). No secret is read for it, and no text of a mail: each is asked for on its 
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from django.db.models import Q, QuerySet
-
-from accounts.models import Credential, Mailbox, OrganisationChange
-from bma_portal import journal
+from accounts.models import Credential, Mailbox
 from bma_portal.badges import BAD, GOOD, NEUTRAL, WAITING
 from bma_portal.mail.models import OutgoingMail
-from bma_portal.states import StateChange
 from migration.mails import BY_STEP, SecretMail
 from migration.models import Batch, MailboxNote, Mailing, Move
 from migration.phases import SENTENCES, Facts, Phase, facts_of, phase
-from migration.timeline import Fact, told
-from migration.withdrawal import CORRECTION
+from migration.timeline import Fact, story_of
 
 _TONES = {
     OutgoingMail.Status.QUEUED: WAITING,
@@ -27,7 +22,7 @@ _TONES = {
     OutgoingMail.Status.FAILED: BAD,
     OutgoingMail.Status.CANCELLED: BAD,
 }
-MOST_CHANGES = 200
+MOST_NOTES = 200
 
 
 @dataclass(frozen=True)
@@ -37,6 +32,7 @@ class MailLine:
     mailing: Mailing
     word: str
     tone: str
+    resend: str = ""  # the address of « Renvoyer », for whoever may
 
     @classmethod
     def of(cls, mailing: Mailing) -> "MailLine":
@@ -53,10 +49,11 @@ class MailLine:
 
 @dataclass(frozen=True)
 class MoveLine:
-    """One passage in a batch, with its four mails in order."""
+    """One passage in a batch, with its four mails in order, and the corrections of its date."""
 
     move: Move
     mails: list[MailLine]
+    corrections: list[OutgoingMail] = field(default_factory=list)
     deeds: list[tuple[str, str]] = field(default_factory=list)  # address and name, for whoever may
 
 
@@ -84,31 +81,22 @@ class Sheet:
 def sheet_of(mailbox: Mailbox, *, at: datetime) -> Sheet:
     """The phase is that of `at`; the sealed texts of the credentials are not even read."""
     box = Mailbox.objects.select_related("organisation__po", "organisation__successor").get(pk=mailbox.pk)
-    moves = list(Move.objects.filter(mailbox=box).select_related("batch__campaign").order_by("-pk"))
-    mailings: dict[int, list[Mailing]] = {move.pk: [] for move in moves}
-    by_pk = {move.pk: move for move in moves}
-    rows = Mailing.objects.filter(move__mailbox=box).select_related("mail", "text")
-    for mailing in rows.defer("mail__text", "mail__html", "text__body").order_by("step"):
-        mailing.move = by_pk[mailing.move_id]
-        mailings[mailing.move_id].append(mailing)
-    every = [mailing for of_move in mailings.values() for mailing in of_move]
-    known = [_known(box, mailing) for mailing in every]
-    facts = facts_of([box], at, moves=moves, mailings=known)[box.pk]
-    passwords = Credential.objects.filter(mailbox=box).select_related("taken_by").defer("sealed").order_by("-pk")
-    credentials = list(passwords)
-    of_moves = OutgoingMail.objects.filter(kind=CORRECTION, object_id__in=[move.pk for move in moves])
-    corrections = list(of_moves.defer("text", "html"))
+    story = story_of(box)
+    mails: dict[int, list[MailLine]] = {move.pk: [] for move in story.moves}
+    for mailing in story.mailings:
+        mails[mailing.move_id].append(MailLine.of(mailing))
+    known = [_known(box, mailing) for mailing in story.mailings]
+    facts = facts_of([box], at, moves=story.moves, mailings=known)[box.pk]
     current = phase(facts)
-    changes = [journal.line(change) for change in _changes(moves, every)]
     return Sheet(
         mailbox=box,
         phase=current,
         sentence=SENTENCES[current],
-        next=_next(current, facts, moves, every),
-        moves=[MoveLine(move, [MailLine.of(m) for m in mailings[move.pk]]) for move in moves],
-        credentials=credentials,
-        notes=list(MailboxNote.objects.filter(mailbox=box)[:MOST_CHANGES]),
-        timeline=told(moves, every, corrections, credentials, changes, _changes_of_unit(box)),
+        next=_next(current, facts, story.moves, story.mailings),
+        moves=[MoveLine(move, mails[move.pk], story.corrections_of(move)) for move in story.moves],
+        credentials=story.credentials,
+        notes=list(MailboxNote.objects.filter(mailbox=box)[:MOST_NOTES]),
+        timeline=story.facts(at=at)[::-1],  # of one moment, what is told last comes first
     )
 
 
@@ -141,24 +129,6 @@ def _next(current: Phase, facts: Facts, moves: list[Move], mailings: list[Mailin
     if step is None:
         return Next("Le résultat de la nuit, que l’ETNIC enregistre.", None, batch.night_on)
     return Next(step.get_step_display().capitalize(), step.due_at, batch.night_on)
-
-
-def _changes(moves: list[Move], mailings: list[Mailing]) -> QuerySet[StateChange]:
-    about = Q(pk__in=[])
-    objects = [
-        (Move, [move.pk for move in moves]),
-        (Batch, [move.batch_id for move in moves]),
-        (Mailing, [mailing.pk for mailing in mailings]),
-        (OutgoingMail, [mailing.mail_id for mailing in mailings if mailing.mail_id]),
-    ]
-    for model, pks in objects:
-        about |= Q(object_type=model._meta.label_lower, object_id__in=pks)
-    return StateChange.objects.filter(about).order_by("-id")[:MOST_CHANGES]
-
-
-def _changes_of_unit(box: Mailbox) -> list[OrganisationChange]:
-    rows = OrganisationChange.objects.filter(organisation=box.organisation_id).select_related("by")
-    return list(rows.order_by("-pk")[:MOST_CHANGES])
 
 
 def text_as_sent(mailing: Mailing) -> str:

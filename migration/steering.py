@@ -14,7 +14,7 @@ from bma_portal.journal import told
 from bma_portal.states import StateChange
 from migration import corrections, plan_settings, sequence, withdrawal
 from migration.calendar import Calendar
-from migration.locks import lock_batch, lock_plans
+from migration.locks import lock_batch, lock_move, lock_plans
 from migration.models import Batch, Campaign, Mailing, Move
 from migration.withdrawal import TakenBack
 
@@ -32,7 +32,7 @@ DAY = timedelta(days=1)
 def pause_move(move: Move, *, by: str, at: datetime, why: str) -> TakenBack:
     """Nothing more leaves for that mailbox; what is queued for it is taken back. The others of its batch go on."""
     _reason(why, "suspendue")
-    _lock(move)
+    lock_move(move)
     if move.paused_at:
         raise Refusal(f"Cette boîte est déjà suspendue, {told(move.paused_by, move.paused_at)}. Rien n’a changé.")
     _refuse_unless_planned(move, "suspendue")
@@ -47,7 +47,7 @@ def pause_move(move: Move, *, by: str, at: datetime, why: str) -> TakenBack:
 @transaction.atomic
 def resume_move(move: Move, *, by: str, at: datetime) -> int:
     """Its mails are due again; those that became late wait for a decision. Returns how many."""
-    _lock(move)
+    lock_move(move)
     if move.paused_at is None:
         last = _changes(move).filter(new="resumed").last()
         who = f" : elle a été reprise {told(last.by, last.at)}" if last else ""
@@ -65,11 +65,12 @@ def resume_move(move: Move, *, by: str, at: datetime) -> int:
 
 @dataclass(frozen=True)
 class Postponed:
-    """Where the mailbox went, and whether its holder is told of another night than the one announced."""
+    """Where the mailbox went, whether its holder is told of another night, and the draft that it left empty."""
 
     move: Move
     corrected: bool
     is_new: bool
+    emptied: Batch | None = None
 
 
 @transaction.atomic
@@ -77,11 +78,12 @@ def postpone(move: Move, *, to: Batch | None = None, by: str, at: datetime, why:
     """The mailbox leaves its batch and enters a later one of its kind, with the steps that remain to it.
 
     Mails 1 and 2 are not repeated once delivered; 3 and 4 belong to the new night. Without `to`: the next batch that
-    has begun none of these steps, else a new draft. Raises Refusal if a mail of it is leaving at this moment.
+    has begun none of these steps, else a new draft. A draft that its last mailbox leaves is cancelled: nothing of it
+    would ever be approved. Raises Refusal if a mail of it is leaving at this moment.
     """
     _reason(why, "reportée")
     lock_plans()
-    _lock(move, to)
+    lock_move(move, to)
     if move.status == Move.Status.POSTPONED:
         last = _changes(move).filter(new=Move.Status.POSTPONED).last()
         raise Refusal(f"Cette boîte est déjà reportée{', ' + told(last.by, last.at) if last else ''}.")
@@ -107,8 +109,21 @@ def postpone(move: Move, *, to: Batch | None = None, by: str, at: datetime, why:
     Mailing.objects.bulk_create(_mailings(new, left.steps))
     _log(new, "postponed", "planned", by=by, at=at, note=f"Reportée du {move.batch}. {why.strip()}")
     corrected = corrections.correct([move, new], at=at)
-    _record(move, "reporter", by=by, at=at, why=why.strip(), vers=to.number, corrections=corrected)
-    return Postponed(new, bool(corrected), is_new)
+    emptied = None
+    if move.batch.status == Batch.Status.DRAFT and not move.batch.moves.live().exists():
+        emptied, note = move.batch, "Toutes ses boîtes sont passées dans d’autres lots."
+        emptied.move_to(Batch.Status.CANCELLED, by=by, at=at, note=note)
+    _record(
+        move,
+        "reporter",
+        by=by,
+        at=at,
+        why=why.strip(),
+        vers=to.number,
+        corrections=corrected,
+        vidé=emptied.number if emptied else 0,
+    )
+    return Postponed(new, bool(corrected), is_new, emptied)
 
 
 def targets(move: Move, *, at: datetime) -> list[Batch]:
@@ -279,19 +294,6 @@ def attempts(mailboxes: Collection[int]) -> dict[int, int]:
 def _reason(why: str, done: str) -> None:
     if not why.strip():
         raise Refusal(f"Dites pourquoi cette boîte est {done} : le motif reste au journal.")
-
-
-def _lock(move: Move, other: Batch | None = None) -> None:
-    """Its batch (and the other one), then the move: as they are now. Raises Refusal if a new plan replaced them."""
-    fresh = Move.objects.filter(pk=move.pk).select_related("batch__campaign").first()
-    if fresh is None:
-        raise Refusal("Cette boîte n’est plus dans ce lot : un nouveau plan l’a remplacé.")
-    for batch in [fresh.batch] if other is None else [fresh.batch, other]:
-        lock_batch(batch)
-    try:
-        move.refresh_from_db(from_queryset=Move.objects.select_for_update(of=("self",)).select_related("batch"))
-    except Move.DoesNotExist:
-        raise Refusal("Cette boîte n’est plus dans ce lot : un nouveau plan l’a remplacé.") from None
 
 
 def _refuse_unless_planned(move: Move, done: str) -> None:

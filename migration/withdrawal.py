@@ -60,8 +60,7 @@ def take_back(moves: Iterable[Move]) -> TakenBack:
     Mailing.objects.filter(mail__in=untaken).update(mail=None)
     OutgoingMail.objects.filter(pk__in=untaken).delete()
     OutgoingMail.objects.filter(pk__in=known).update(status=Mail.CANCELLED, not_before=None, last_error=SUSPENDED)
-    _put_aside(known)
-    _forget_what_nobody_read(pks)
+    replace(known, pks)
     return TakenBack(len(queued), sum(mails.filter(status=Mail.SENDING).count() for mails in mails_of(pks)))
 
 
@@ -70,9 +69,17 @@ def free(moves: QuerySet[Move]) -> int:
     refused = OutgoingMail.objects.filter(mailing__move__in=moves, status=Mail.CANCELLED, last_error=SUSPENDED)
     pks = list(refused.values_list("pk", flat=True))
     if pks:
-        _put_aside(pks)
-        _forget_what_nobody_read(list(moves.values_list("pk", flat=True)))
+        replace(pks, list(moves.values_list("pk", flat=True)))
     return len(pks)
+
+
+def replace(mails: Sequence[int], moves: Sequence[int]) -> None:
+    """These mails, of these moves, give their place to others: what they were made for is due again, in its order.
+
+    A night that they alone told was told to nobody. Inside the transaction of the deed.
+    """
+    _put_aside(mails)
+    _forget_what_nobody_read(moves)
 
 
 def free_what_moves(campaign: Campaign) -> int:

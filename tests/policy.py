@@ -157,6 +157,7 @@ PAGES: dict[str, Policy] = {
     "admin:accounts_mailbox_evidence_xlsx": to(CAMPAIGN),
     "admin:migration_batch_decide": to(frozenset({SGNE, GLASS})),
     "admin:migration_batch_steer": to(frozenset({SGNE, GLASS})),
+    "admin:migration_batch_resend": to(frozenset({SGNE, GLASS})),  # a mail 1; ETNIC its own mails
     "admin:migration_batch_rehearsal": to(CAMPAIGN),
     "admin:migration_batch_evaluation": to(frozenset({SGNE, GLASS})),
     "admin:migration_campaign_plan": to(CAMPAIGN, frozenset({SGNE, GLASS})),

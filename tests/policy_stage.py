@@ -208,6 +208,11 @@ def _admin_objects(stage: Stage) -> None:
         "admin:migration_mailtext_frame": {"pk": first_text},
         "admin:migration_batch_decide": {"object_id": batch.pk, "name": "approuver"},
         "admin:migration_batch_steer": {"object_id": batch.pk, "move_id": batch.moves.first().pk, "name": "reporter"},
+        "admin:migration_batch_resend": {
+            "object_id": sent.move.batch_id,
+            "move_id": sent.move_id,
+            "mail_id": sent.mail_id,
+        },
         "admin:migration_batch_rehearsal": {"object_id": batch.pk},
         "admin:migration_batch_evaluation": {"object_id": BatchFactory(campaign__slug="pilote", pilot=True).pk},
         "admin:accounts_mailbox_evidence_csv": {"object_id": unit.mailbox.pk},

@@ -280,8 +280,8 @@ DEEDS: dict[str, Deed] = {
     ),
     "annuler": Deed(
         label="Annuler le lot",
-        question="Plus aucun mail de ce lot ne partira et les mots de passe de ses boîtes seront détruits. Une "
-        "annulation ne se défait pas : il faudra replanifier ces boîtes.",
+        question="Plus aucun mail de ce lot ne partira et le portail détruira sa copie des mots de passe ; ceux que "
+        "le mail 2 a déjà annoncés restent bons. Une annulation ne se défait pas : il faudra replanifier ces boîtes.",
         statuses=frozenset({Status.DRAFT, *Batch.MOVING, Status.PAUSED}),
         act=_cancel,
         figures=_cancelling,

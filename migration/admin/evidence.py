@@ -8,8 +8,10 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_safe
 
 from bma_portal import audit, exports, exports_admin
-from bma_portal.clock import brussels_date
-from migration import evidence
+from bma_portal.clock import BRUSSELS, brussels_date
+from migration.timeline import Fact, story_of
+
+HEADINGS = ["Le", "Qui", "Quoi", "Avant", "Après", "Règle ou motif"]
 
 
 def urls(page: ModelAdmin) -> list[URLPattern]:
@@ -33,9 +35,14 @@ def evidence_file(page: ModelAdmin, request: HttpRequest, object_id: str, form: 
     if mailbox is None:
         raise Http404
     at = request.at  # type: ignore[attr-defined]
-    rows = [fact.row for fact in evidence.facts(mailbox, at=at)]
+    rows = [_row(fact) for fact in story_of(mailbox).facts(at=at)]
     with transaction.atomic():
         details = {"lignes": len(rows), "format": form}
         audit.record("evidence.exported", about=mailbox, by=request.user, at=at, details=details)
     name = mailbox.address.partition("@")[0]
-    return exports_admin.sent(form, evidence.HEADINGS, rows, title=f"preuve {name}", day=brussels_date(at))
+    return exports_admin.sent(form, HEADINGS, rows, title=f"preuve {name}", day=brussels_date(at))
+
+
+def _row(fact: Fact) -> list[str]:
+    moment = f"{fact.at.astimezone(BRUSSELS):%d/%m/%Y %H:%M:%S}"
+    return [moment, fact.by, fact.what, fact.old, fact.new, fact.why]

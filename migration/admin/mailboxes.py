@@ -1,5 +1,7 @@
 """The list of mailboxes, the sheet of one (A8), its mails one by one, and the notes of colleagues."""
 
+from dataclasses import replace
+
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -171,7 +173,13 @@ class MailboxAdmin(GuardedAdmin):
             for name, deed in DEEDS.items()
             if deed.stands(line.move) and any(request.user.has_perm(permission) for permission in deed.permissions)
         ]
-        return MoveLine(line.move, line.mails, deeds)
+        if line.corrections and (address := steering_pages.resend_link(request, line.move, line.corrections[-1])):
+            deeds.append((address, "Renvoyer la correction de la date"))
+        mails = [
+            replace(mail, resend=steering_pages.resend_link(request, line.move, mail.mailing.mail))
+            for mail in line.mails
+        ]
+        return replace(line, mails=mails, deeds=deeds)
 
     def mail(self, request: HttpRequest, object_id: str, mailing: int) -> HttpResponse:
         """One of the mails as it left. Whoever opens it leaves a line of audit first."""

@@ -1,4 +1,7 @@
-"""One mailbox of a batch: « Suspendre », « Reprendre », « Reporter », each behind its question (B12, B13)."""
+"""One mailbox of a batch: « Suspendre », « Reprendre », « Reporter », « Renvoyer ce mail », each behind its question.
+
+B12, B13, B18.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,9 +16,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import date_format
 
+from bma_portal.clock import BRUSSELS
 from bma_portal.errors import Refusal
-from migration import steering
+from bma_portal.mail.admin import senders_of
+from bma_portal.mail.models import OutgoingMail
+from migration import resending, steering
 from migration.admin.batch_deeds import count, of_day, why_field
 from migration.models import Batch, Move
 
@@ -86,6 +93,8 @@ def _postpone(move: Move, data: dict[str, Any], by: str, at: datetime) -> str:
     said = f"{move.mailbox} est reportée dans le {batch}, nuit du {of_day(batch.night_on)}."
     if done.is_new:
         said += " Ce lot est nouveau : il est à approuver."
+    if done.emptied:
+        said += f" Le {done.emptied}, qui n’a plus de boîte, est annulé."
     return said + (" Une correction de la date part." if done.corrected else "")
 
 
@@ -120,12 +129,39 @@ DEEDS: dict[str, BoxDeed] = {
 }
 
 
+def _resending(mail: OutgoingMail) -> BoxDeed:
+    """The deed about that mail, called by what it is."""
+    step = resending.step_of(mail)
+    name = f"le mail {step}" if step else "la correction de la date"
+
+    def act(move: Move, data: dict[str, Any], by: str, at: datetime) -> str:
+        leaves_at = resending.resend(move, mail, by=by, at=at, why=data["why"])
+        day = date_format(leaves_at.astimezone(BRUSSELS), "j F Y à H:i")
+        when = "dès maintenant" if leaves_at == at else f"à partir du {day}"
+        return f"{name.capitalize()} de {move.mailbox} repart {when}."
+
+    return BoxDeed(
+        label=f"Renvoyer {name}",
+        question="Ce mail n’est pas arrivé. Refait avec les dates d’aujourd’hui, il repart une fois, à son tour : "
+        "jamais après un mail qui le suit. Les mails d’après qui n’ont pas pu partir le suivront. Renvoyez-le quand "
+        "la cause est levée : place faite, adresse remise en ordre.",
+        stands=lambda move: resending.stands(mail, move),
+        act=act,
+    )
+
+
 def urls(page: ModelAdmin) -> list[URLPattern]:
-    def view(request: HttpRequest, object_id: str, move_id: int, name: str) -> HttpResponse:
+    def steer_view(request: HttpRequest, object_id: str, move_id: int, name: str) -> HttpResponse:
         return steer(page, request, object_id, move_id, name)
 
-    where = "<path:object_id>/boite/<int:move_id>/<slug:name>/"
-    return [path(where, page.admin_site.admin_view(view), name="migration_batch_steer")]
+    def resend_view(request: HttpRequest, object_id: str, move_id: int, mail_id: int) -> HttpResponse:
+        return resend(page, request, object_id, move_id, mail_id)
+
+    where, guarded = "<path:object_id>/boite/<int:move_id>/", page.admin_site.admin_view
+    return [
+        path(f"{where}renvoyer/<int:mail_id>/", guarded(resend_view), name="migration_batch_resend"),
+        path(f"{where}<slug:name>/", guarded(steer_view), name="migration_batch_steer"),
+    ]
 
 
 def links(request: HttpRequest, move: Move | None) -> list[tuple[str, BoxDeed]]:
@@ -139,15 +175,50 @@ def links(request: HttpRequest, move: Move | None) -> list[tuple[str, BoxDeed]]:
     ]
 
 
+def may_resend(request: HttpRequest, mail: OutgoingMail) -> bool:
+    """Whoever steers mailboxes, and the team that signs that mail."""
+    return request.user.has_perm("migration.steer_move") or mail.sender in senders_of(request.user)  # type: ignore[union-attr]
+
+
+def resend_link(request: HttpRequest, move: Move, mail: OutgoingMail | None) -> str:
+    """The address of « Renvoyer » for that mail, or « » where there is nothing to offer this person."""
+    if mail is None or not resending.stands(mail, move) or not may_resend(request, mail):
+        return ""
+    return reverse("admin:migration_batch_resend", args=[move.batch_id, move.pk, mail.pk])
+
+
 def steer(page: ModelAdmin, request: HttpRequest, object_id: str, move_id: int, name: str) -> HttpResponse:
-    """Ask, then do. What is refused is said on the batch's page."""
     if not request.user.has_perm("migration.steer_move"):  # type: ignore[union-attr]
         raise PermissionDenied
-    batch, deed = page.get_object(request, object_id), DEEDS.get(name)
-    move = batch and Move.objects.filter(batch=batch, pk=move_id).select_related("mailbox", "batch__campaign").first()
-    if move is None or deed is None:
+    move, deed = _move(page, request, object_id, move_id), DEEDS.get(name)
+    if deed is None:
         raise Http404
-    at = request.at  # type: ignore[attr-defined]
+    return _ask(page, request, move, deed)
+
+
+def resend(page: ModelAdmin, request: HttpRequest, object_id: str, move_id: int, mail_id: int) -> HttpResponse:
+    if not request.user.has_perm("migration.view_batch"):  # type: ignore[union-attr]
+        raise PermissionDenied
+    move = _move(page, request, object_id, move_id)
+    mail = resending.mails_of(move).defer("text", "html").filter(pk=mail_id).first()
+    if mail is None:
+        raise Http404
+    if not may_resend(request, mail):
+        raise PermissionDenied
+    return _ask(page, request, move, _resending(mail))
+
+
+def _move(page: ModelAdmin, request: HttpRequest, object_id: str, move_id: int) -> Move:
+    batch = page.get_object(request, object_id)
+    move = batch and Move.objects.filter(batch=batch, pk=move_id).select_related("mailbox", "batch__campaign").first()
+    if move is None:
+        raise Http404
+    return move
+
+
+def _ask(page: ModelAdmin, request: HttpRequest, move: Move, deed: BoxDeed) -> HttpResponse:
+    """Ask, then do. What is refused is said on the batch's page."""
+    batch, at = move.batch, request.at  # type: ignore[attr-defined]
     form = deed.form(move, at, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:

@@ -10,10 +10,11 @@ from bma_portal.mail.compose import Withdrawn, letters
 from bma_portal.mail.models import OutgoingMail, Sender
 from bma_portal.models import AuditEntry
 from bma_portal.states import StateChange
-from migration import corrections, decisions, evidence, sequence
+from migration import corrections, decisions, sequence
 from migration.corrections import Correction
 from migration.models import AvoidedPeriod, Batch, Mailing, Move
 from migration.sheet import sheet_of
+from migration.timeline import story_of
 from tests.factories_migration import BatchFactory, MoveFactory
 from tests.migration.test_mails import compare
 
@@ -104,13 +105,10 @@ def test_the_sheet_and_the_evidence_tell_of_the_correction(batch):
     leaves(*waiting())
     box = Move.objects.get(pk=waiting_or_sent()[0].object_id).mailbox
     later = NOON + timedelta(hours=1)
-    told = [fact.what for fact in sheet_of(box, at=later).timeline]
-    assert "correction de la date : parti" in told
-    assert [
-        fact.new.split()[0]
-        for fact in evidence.facts(box, at=later)
-        if fact.what.startswith("correction") and fact.old
-    ] == ["envoyé"]
+    batch.refresh_from_db()
+    told = [fact for fact in story_of(box).facts(at=later) if fact.what == f"correction de la date ({batch})"]
+    assert [fact.new for fact in told] == ["mis en file", f"envoyé à {box.address}"]
+    assert [fact for fact in sheet_of(box, at=later).timeline if fact in told] == told[::-1], "la fiche le dit aussi"
 
 
 def waiting_or_sent() -> list[OutgoingMail]:

@@ -15,8 +15,9 @@ from bma_portal.clock import brussels
 from bma_portal.mail.models import OutgoingMail
 from bma_portal.models import AuditEntry
 from bma_portal.states import StateChange
-from migration import evidence
+from migration.admin.evidence import HEADINGS
 from migration.models import Mailing, Move
+from migration.timeline import story_of
 from tests.factories_migration import MoveFactory
 
 pytestmark = pytest.mark.django_db
@@ -38,13 +39,13 @@ def move() -> Move:
 
 
 def test_every_fact_is_there_in_order_with_its_rule(move):
-    found = evidence.facts(move.mailbox, at=AT)
+    found = story_of(move.mailbox).facts(at=AT)
     moments = [fact.at for fact in found]
-    assert moments == sorted(moments)  # type: ignore[type-var]
+    assert moments == sorted(moments)
     said = [(fact.by, fact.what, fact.new) for fact in found]
     assert ("SGNE", "mail 1 du lot 3 (PO)", f"envoyé à {move.mailbox.address}") in said
     assert ("serveur du destinataire", "mail 1 du lot 3 (PO)", "remis") in said
-    assert ("etnic", f"migration d’une boîte {move.pk}", "migrée") in said
+    assert ("etnic", "passage dans le lot 3 (PO)", "migrée") in said
     assert ("portail", "mail 4 du lot 3 (PO)", "en attente de décision") in said
     assert any("en vigueur dans l’annuaire" in fact.new for fact in found)
     rules = {fact.what: fact.why for fact in found if fact.new.startswith("mis en file")}
@@ -53,7 +54,7 @@ def test_every_fact_is_there_in_order_with_its_rule(move):
 
 
 def test_nothing_after_the_moment_is_told(move):
-    early = evidence.facts(move.mailbox, at=brussels(date(2024, 10, 10), 9))
+    early = story_of(move.mailbox).facts(at=brussels(date(2024, 10, 10), 9))
     assert {fact.what for fact in early} == {
         "mail 1 du lot 3 (PO)",
         "lot 3 (PO) approuvé, dernière fois",
@@ -66,8 +67,8 @@ def test_its_cost_does_not_grow(move, django_assert_num_queries):
         StateChange.objects.create(
             object_type="migration.move", object_id=move.pk, old="a", new="b", by="x", at=AT, note=str(number)
         )
-    with django_assert_num_queries(5):
-        assert len(evidence.facts(move.mailbox, at=AT)) > 30
+    with django_assert_num_queries(6):
+        assert len(story_of(move.mailbox).facts(at=AT)) > 30
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx"])
@@ -81,8 +82,8 @@ def test_the_file_is_taken_from_the_sheet_and_the_audit_says_so(move, form, sign
         rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig")), delimiter=";"))
     else:
         rows = [[cell.value or "" for cell in row] for row in openpyxl.load_workbook(io.BytesIO(content)).active]
-    assert rows[0] == evidence.HEADINGS
-    assert len(rows) == 1 + len(evidence.facts(move.mailbox, at=AT))
+    assert rows[0] == HEADINGS
+    assert len(rows) == 1 + len(story_of(move.mailbox).facts(at=AT))
     assert "'=En retard" in [row[5] for row in rows]
     assert ["07/10/2024 09:05:00", "SGNE"] in [row[:2] for row in rows]
     sealed = Credential.objects.get(mailbox=move.mailbox).sealed

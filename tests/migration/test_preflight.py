@@ -13,9 +13,10 @@ from bma_portal.badges import BAD, GOOD, WAITING
 from bma_portal.clock import brussels
 from bma_portal.errors import Refusal
 from bma_portal.mail import requeue
+from bma_portal.mail.compose import letters
 from bma_portal.mail.models import OutgoingMail
 from bma_portal.models import AuditEntry
-from migration import preflight, sequence
+from migration import decisions, planning, preflight, sequence
 from migration.mails import RECALLED
 from migration.models import Batch, Mailing, Move
 from migration.results_file import Fault, Finding
@@ -90,7 +91,12 @@ CASES = {
     "pas de mot de passe": (lambda move: Credential.objects.all().delete(), "mot de passe", BAD),
     "pas dans l’annuaire": (of_password(applied_at=None), "mot de passe", BAD),
     "refusé": (of_password(applied_at=None, refused_at=EVE, last_error="Trop court."), "mot de passe", BAD),
-    "détruit": (of_password(**GONE, destroyed_why="délai dépassé"), "mot de passe", BAD),
+    "copie détruite": (of_password(**GONE, destroyed_why="délai dépassé"), "mot de passe", WAITING),
+    "copie détruite, pas dans l’annuaire": (
+        of_password(**GONE, destroyed_why="lot annulé", applied_at=None),
+        "mot de passe",
+        BAD,
+    ),
     "déjà rappelé": (of_password(**GONE, destroyed_why=RECALLED), "mot de passe", GOOD),
     "réinitialisé": (lambda move: reset(move, applied_at=EVE, **GONE, destroyed_why="affiché"), "mot de passe", GOOD),
     "réinitialisation en attente": (reset, "mot de passe", BAD),
@@ -182,6 +188,56 @@ def test_a_mailbox_that_comes_back_in_a_later_batch_needs_no_second_mail_2(move)
     assert not is_clear(again)
 
 
+LATER = {
+    f"mail{step}_on": day for step, day in ((1, date(2024, 10, 15)), (2, date(2024, 10, 22)), (3, date(2024, 11, 12)))
+} | {"night_on": date(2024, 11, 14)}
+
+
+def planned_again(move: Move) -> Move:
+    """As `planning` writes it: in another batch, without the mails that arrived."""
+    batch = BatchFactory(campaign=move.batch.campaign, **LATER)
+    planning.fill(batch.campaign, batch, [move.mailbox_id])
+    Move.objects.filter(batch=batch).update(on_old_server=True, on_new_server=True, size_mb=12)
+    return Move.objects.get(batch=batch)
+
+
+def test_a_batch_cancelled_by_mistake_after_mail_2_leaves_its_mailboxes_able_to_migrate():
+    """The portal's copy of the password is destroyed, not the password: mail 4 says to take it from mail 2."""
+    former = MoveFactory(credentials_sent=True, batch__status=Batch.Status.RUNNING)
+    in_force(former)
+    decisions.cancel(former.batch, by="sgne", at=brussels(date(2024, 10, 15), 10), note="Par erreur.")
+    again = planned_again(former)
+    assert set(again.mailings.values_list("step", flat=True)) == {3, 4}, "le mail 2 n’est pas répété"
+    morning, night = brussels(LATER["mail3_on"], 9), brussels(LATER["night_on"], 22)
+    assert sequence.advance(at=morning) == 1
+    OutgoingMail.objects.filter(mailing__move=again, mailing__step=3).update(
+        status="sent", sent_at=morning, proof="answer"
+    )
+    item = next(item for item in line_of(again, night).items if item.name == "mot de passe")
+    assert (item.tone, item.who) == (WAITING, "titulaire")
+    assert "annoncé par le mail 2" in item.sentence
+    assert "(lot annulé)" in item.sentence
+    assert not line_of(again, night).is_red
+    assert sequence.advance(at=night) == 1
+    mail = OutgoingMail.objects.get(mailing__move=again, mailing__step=4)
+    assert "Celui du mail 2 ouvre la nouvelle interface" in letters([mail], at=night)[mail.pk].text
+
+
+def test_a_batch_cancelled_before_mail_2_arrived_has_another_password_made_and_says_so():
+    former = MoveFactory(announced=True, batch__status=Batch.Status.RUNNING)
+    in_force(former)
+    decisions.cancel(former.batch, by="sgne", at=brussels(date(2024, 10, 14), 8), note="Par erreur.")
+    again = planned_again(former)
+    eve, day = brussels(date(2024, 10, 21), 10), brussels(LATER["mail2_on"], 9)
+    item = next(item for item in line_of(again, eve).items if item.name == "mot de passe")
+    assert (item.tone, item.sentence) == (WAITING, "Il sera fait pour le mail 2.")
+    item = next(item for item in line_of(again, NIGHT).items if item.name == "mot de passe")
+    assert (item.tone, item.who) == (BAD, "SGNE")
+    assert "un autre se fera avec ce mail" in item.sentence
+    sequence.advance(at=day)
+    assert Credential.objects.live().filter(mailbox=again.mailbox, applied_at=None).count() == 1
+
+
 def test_one_red_mailbox_blocks_itself_and_no_other(move):
     other = MoveFactory(batch=move.batch, confirmed=True)
     in_force(other)
@@ -203,7 +259,7 @@ def test_the_list_asks_the_same_questions_whatever_the_size():
         with CaptureQueriesContext(connection) as asked:
             preflight.lines(batch, at=NIGHT)
         counts.append(len(asked))
-    assert counts == [3, 3]
+    assert counts == [4, 4]
 
 
 def test_mail_4_of_a_red_mailbox_is_not_sent_again_by_hand(move, failed_mail):

@@ -18,11 +18,11 @@ from django.db import connection, transaction
 from bma_portal import clock
 from bma_portal.clock import brussels
 from bma_portal.errors import Refusal
-from bma_portal.mail import outbox
+from bma_portal.mail import outbox, requeue
 from bma_portal.mail.models import OutgoingMail, Sender
 from bma_portal.models import AuditEntry
 from demo.exchange.control import StandIn
-from migration import corrections, decisions, planning, progress, sequence, steering
+from migration import corrections, decisions, planning, progress, resending, sequence, steering
 from migration.mails import Announcement
 from migration.models import Batch, Mailing, Move
 from tests.factories_migration import BatchFactory, MoveFactory
@@ -62,6 +62,13 @@ DEEDS: dict[str, tuple[str, dict, Callable[[Batch, Move, str], object]]] = {
         ),
     ),
     "pause one": ("running", {}, lambda batch, move, by: steering.pause_move(move, by=by, at=NINE, why="congé")),
+    "resend one": (
+        "running",
+        {"announced": True},
+        lambda batch, move, by: resending.resend(
+            move, OutgoingMail.objects.earliest("pk"), by=by, at=NINE + timedelta(hours=1), why="place faite"
+        ),
+    ),
     "postpone one": ("running", {}, lambda batch, move, by: steering.postpone(move, by=by, at=NINE, why="congé")),
     "retry": ("finished", {"failed": True}, lambda batch, move, by: steering.retry_failed(batch, by=by, at=MORNING)),
 }
@@ -71,6 +78,9 @@ DEEDS: dict[str, tuple[str, dict, Callable[[Batch, Move, str], object]]] = {
 def test_twenty_people_do_the_same_at_once_one_does_it_the_others_are_told_who_and_when(name):
     status, traits, deed = DEEDS[name]
     some_batch(status, **traits)
+    if name == "resend one":
+        first = OutgoingMail.objects.order_by("pk")[:1]
+        OutgoingMail.objects.filter(pk__in=first.values("pk")).update(bounced_at=NINE + timedelta(minutes=30))
 
     def by(person: str) -> Callable[[], object]:
         batch = Batch.objects.get()
@@ -86,6 +96,27 @@ def test_twenty_people_do_the_same_at_once_one_does_it_the_others_are_told_who_a
     assert Move.objects.live().values("mailbox").distinct().count() == Move.objects.live().count()
     sent = OutgoingMail.objects.filter(kind="migration.correction").values_list("object_id", flat=True)
     assert len(sent) == len(set(sent)) == (3 if name == "move the night" else 0)
+    if name == "resend one":
+        assert sequence.advance(at=NINE + timedelta(hours=1)) == 1
+        assert OutgoingMail.objects.filter(status="queued").count() == 1
+
+
+def test_a_mail_sent_again_from_two_pages_at_once_leaves_once():
+    """One puts the failed mail back in its queue (the list of mails), the other has it made anew (the sheet)."""
+    at = NINE + timedelta(hours=1)
+    for turn in range(6):
+        move = MoveFactory(batch=BatchFactory(status="running"), announced=True)
+        mail = move.mailings.get(step=1).mail
+        OutgoingMail.objects.filter(pk=mail.pk).update(status="failed", sent_at=None, proof="")
+        deeds: list[Callable[[], object]] = [
+            lambda move=move, mail=mail: resending.resend(move, mail, by="camille", at=at, why="place faite"),
+            lambda mail=mail: requeue.requeue([mail.pk], by="dominique", at=at),
+        ]
+        together(*(deeds if turn % 2 else deeds[::-1]))
+        sequence.advance(at=at)
+        on_its_way = OutgoingMail.objects.filter(status="queued", to=[move.mailbox.address])
+        assert on_its_way.count() == 1, turn
+        assert move.mailings.get(step=1).mail == on_its_way.get()
 
 
 # While the workers send (B12)

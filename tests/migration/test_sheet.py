@@ -97,15 +97,16 @@ def test_every_fact_is_told_with_who_and_when(signed_in, person):
     OrganisationChange.objects.create(
         organisation=box.organisation, field="name", old="Avant", new="Après", at=AT, by=person("sgne")
     )
-    told = {(fact.what, fact.who, fact.why) for fact in sheet_of(box, at=clock.now()).timeline}
+    password = f"mot de passe {Credential.objects.get().pk}, nouvelle interface (mail 2)"
+    told = {(fact.said, fact.by, fact.why) for fact in sheet_of(box, at=clock.now()).timeline}
     assert told >= {
-        ("mail 1 : annonce : parti", "SGNE", "réponse d’Exchange"),
-        ("mail 3 : confirmation : revenu", "Exchange", "5.2.2 Boîte pleine."),
-        ("mot de passe, nouvelle interface (mail 2) : en vigueur", "annuaire", ""),
+        (f"mail 1 du {move.batch} : mis en file → envoyé à {box.address}", "SGNE", "réponse d’Exchange"),
+        (f"mail 3 du {move.batch} : envoyé → revenu", "serveur du destinataire", "5.2.2 Boîte pleine."),
+        (f"{password} : créé → en vigueur dans l’annuaire", "annuaire", ""),
         (f"{move.batch} : en cours → suspendu", "sgne", "Le Service Desk est débordé."),
-        (f"boîte contrôlée avant la nuit ({move.batch})", "ETNIC",
+        (f"boîte dans le {move.batch} : contrôlée avant la nuit", "ETNIC",
          "ancien serveur : oui, nouveau serveur : non dit, 72 Mo"),
-        (f"boîte déplacée sur le nouveau serveur ({move.batch})", "ETNIC", ""),
+        (f"boîte dans le {move.batch} : déplacée sur le nouveau serveur", "ETNIC", ""),
         ("unité, nom : Avant → Après", "sgne", ""),
     }  # fmt: skip
     moments = [fact.at for fact in sheet_of(box, at=AT).timeline]
@@ -119,8 +120,8 @@ def test_a_deed_that_the_log_tells_is_told_once(signed_in):
     move = MoveFactory(announced=True)
     steering.pause_move(move, by="nadia", at=AT, why="Direction absente.")
     told = [fact for fact in sheet_of(move.mailbox, at=AT).timeline if "Direction absente." in fact.why]
-    assert [fact.who for fact in told] == ["nadia"]
-    assert "suspended" not in told[0].what
+    assert [fact.by for fact in told] == ["nadia"]
+    assert "suspended" not in told[0].said
 
 
 def test_two_passages_are_both_there(signed_in):

@@ -251,6 +251,35 @@ def test_a_mailbox_that_does_not_move_any_more_is_not_steered(status):
             deed(move, at=NOON, by="camille", why=" ")
 
 
+def test_a_draft_that_its_last_mailbox_leaves_is_cancelled_by_that_and_said(signed_in):
+    draft = BatchFactory(number=1, status=Batch.Status.DRAFT)
+    BatchFactory(number=2, **NEXT)
+    one, two = MoveFactory(batch=draft), MoveFactory(batch=draft)
+    assert steering.postpone(one, at=NINE - timedelta(days=1), **BY).emptied is None
+    draft.refresh_from_db()
+    assert draft.status == Batch.Status.DRAFT
+    clock.set_for_every_process(NINE - timedelta(days=1))
+    url = reverse("admin:migration_batch_steer", args=[draft.pk, two.pk, "reporter"])
+    page = signed_in("sgne").post(url, {"why": "absente", "to": ""}, follow=True).content.decode()
+    assert f"Le {draft}, qui n’a plus de boîte, est annulé." in page
+    draft.refresh_from_db()
+    assert draft.status == Batch.Status.CANCELLED
+    change = StateChange.objects.get(object_type="migration.batch", object_id=draft.pk, new="cancelled")
+    assert (change.by, change.note) == ("sgne", "Toutes ses boîtes sont passées dans d’autres lots.")
+    assert AuditEntry.objects.filter(action="move.steered").latest("seq").details["vidé"] == 1
+
+
+def test_a_batch_under_way_that_its_last_mailbox_leaves_ends_with_the_beat_as_before():
+    batch = BatchFactory(number=1, status=Batch.Status.RUNNING)
+    BatchFactory(number=2, **NEXT)
+    done = steering.postpone(MoveFactory(batch=batch, credentials_sent=True), at=NOON, **BY)
+    batch.refresh_from_db()
+    assert (done.emptied, batch.status) == (None, Batch.Status.RUNNING)
+    sequence.advance(at=NOON)
+    batch.refresh_from_db()
+    assert batch.status == Batch.Status.FINISHED
+
+
 # Tried again
 
 
