@@ -85,6 +85,17 @@ def exceeded_among(*uses: tuple[str, Limit]) -> int:
     return wait
 
 
+def was_counted(key: str, limit: Limit) -> bool:
+    """Whether a use by `key` was counted in this window of the limit. Counts nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT 1 FROM bma_portal_ratecount WHERE bucket = %s
+               AND "window" = to_timestamp(floor(extract(epoch FROM clock_timestamp()) / %s) * %s)""",
+            [f"{limit.name}:{_digest(key)}", limit.seconds, limit.seconds],
+        )
+        return cursor.fetchone() is not None
+
+
 def _digest(key: str) -> str:
     return hmac.new(settings.SECRET_KEY.encode(), key.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:32]
 

@@ -182,7 +182,7 @@ def ticket_address(way: Way, leaf: Leaf, kept: Kept) -> str:
     """`parcours` is the way: `support.questions.way_along(…).told` gives it back in words (E6)."""
     query = {"besoin": leaf.need} | dict(leaf.answers)
     query |= {"numero": kept.number} if kept.number else {}
-    query |= {"livraison": kept.livraison} if leaf.asks == Typed.DELIVERY else {}
+    query |= {"livraison": kept.livraison} if leaf.asks == Typed.DELIVERY and kept.livraison else {}
     return f"{reverse('ticket_new')}?{urlencode(query | {'parcours': way.path})}"
 
 

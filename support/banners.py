@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from bma_portal.prepared import Prepared
+from support.desk import teams_of
 from support.models.banners import Banner
 
 _shown = Prepared(lambda at: Banner.objects.shown(at))
@@ -20,6 +21,6 @@ def _audiences(banner: Banner, user: Any) -> set[str]:
     audiences = {Banner.Audience.EVERYONE.value}
     if banner.audience not in audiences and user is not None and user.is_authenticated:
         audiences.add(Banner.Audience.SIGNED_IN.value)
-        if user.is_staff:
+        if user.is_staff or teams_of(user):  # Priminfo and Enseignement.be have a desk, and nothing of the admin
             audiences.add(Banner.Audience.STAFF.value)
     return audiences

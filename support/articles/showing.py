@@ -110,14 +110,14 @@ def body_of(version: ArticleVersion, now: Moment, contacts: Mapping[str, Contact
             )
         else:
             found.append(piece.html)
-    html = "".join(found)
+    html = synonyms.expand("".join(found))  # before the contacts: the name of a team on its card stays short
     for team, contact in contacts.items():
         alone = f"<p>{{{{ contact {team} }}}}</p>"
         if contact is not None and alone in html:  # a card, like those at the foot of the pages
             card = render_to_string("components/contact.html", {"contact": contact, "about": ""})
             html = html.replace(alone, f'<div class="aide-contact">{card}</div>')
     html = markdown.fill(html, _values(now, contacts))
-    return mark_safe(synonyms.expand(html))  # noqa: S308  pieces were cleaned, what fills them is escaped
+    return mark_safe(html)  # noqa: S308  pieces were cleaned, what fills them is escaped
 
 
 def _values(now: Moment, contacts: Mapping[str, Contact | None]) -> dict[str, tuple[str, str]]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from django.utils.html import format_html
+from bma_portal.templatetags.french import insecable
 
 # One group, one meaning: whichever is typed finds the articles that use any other. Wrong acronyms of the documents
 # (K13) are here, where nobody reads them.
@@ -107,6 +107,9 @@ _ACRONYM = re.compile(
     r"(?<![\w@./-])(" + "|".join(sorted(map(re.escape, ACRONYMS), key=len, reverse=True)) + r")(?![\w@-])"
 )
 _QUIET = ("a", "abbr", "code", "pre", "h1", "h2", "h3", "h4")
+_BLOCKS = ("p", "li", "td", "th", "tr", "div", "blockquote", "figure", "ul", "ol", "table")
+_CLOSING = ("</strong>", "</em>")
+NEAR_BY = 90  # signs on each side of an acronym where the text may explain it itself
 
 
 def phrases() -> dict[tuple[str, ...], tuple[str, ...]]:
@@ -120,27 +123,85 @@ def phrases() -> dict[tuple[str, ...], tuple[str, ...]]:
 
 
 def expand(html: str, *, already: Iterable[str] = ()) -> str:
-    """The first time that an acronym stands in the text of a page, what it stands for goes with it.
+    """The first time that an acronym stands in the text of a page, what it stands for is written after it (A9).
 
-    Headings and links are left as they are: a title read aloud, or what is pressed, stays short.
+    Where that would read badly (in a heading, a link, brackets, the quoted name of a button) a later time does;
+    one that finds no good place is told at the end. What the text explains itself, or lists as an entry of a
+    glossary, is left as it is.
     """
-    seen = set(already)
-    quiet = 0
-
-    def once(found: re.Match[str]) -> str:
-        acronym = found[1]
-        if acronym in seen:
-            return acronym
-        seen.add(acronym)
-        return str(format_html('<abbr title="{}">{}</abbr>', ACRONYMS[acronym], acronym))
-
-    pieces = []
-    for piece in _TAG.split(html):
+    pieces = _TAG.split(html)
+    words = "".join("" if piece.startswith("<") else piece for piece in pieces).replace("\N{NO-BREAK SPACE}", " ")
+    told = {ACRONYMS[acronym] for acronym in already}
+    left: dict[str, str] = {}  # by meaning, the acronyms that found no good place yet
+    page, offset, after = _Place(), 0, ""
+    made = []
+    for number, piece in enumerate(pieces):
         if piece.startswith("<"):
-            name = re.match(r"</?([a-z0-9]+)", piece)
-            if name and name[1] in _QUIET:
-                quiet += -1 if piece.startswith("</") else 1
-        elif not quiet:
-            piece = _ACRONYM.sub(once, piece)
-        pieces.append(piece)
-    return "".join(pieces)
+            page.enter(piece)
+            made.append(piece)
+            if after and piece in _CLOSING:
+                made.append(after)
+                after = ""
+            continue
+        kept, at = [], 0
+        for found in _ACRONYM.finditer(piece):
+            page.read(piece[at : found.start()])
+            kept.append(piece[at : found.end()])
+            at, acronym = found.end(), found[1]
+            meaning = ACRONYMS[acronym]
+            if page.quiet or meaning in told:
+                continue
+            if page.is_entry(piece) or _is_told(meaning, words, offset + found.start(), offset + found.end()):
+                told.add(meaning)
+            elif page.reads_badly or words[offset + found.end() :].startswith(" ("):
+                left.setdefault(meaning, acronym)
+                continue
+            elif found.end() == len(piece) and "".join(pieces[number + 1 : number + 2]) in _CLOSING:
+                after = f" ({meaning})"  # outside of what is stressed
+                told.add(meaning)
+            else:
+                kept.append(f" ({meaning})")
+                told.add(meaning)
+            left.pop(meaning, None)
+        page.read(piece[at:])
+        made += [*kept, piece[at:]]
+        offset += len(piece)
+    rest = " ; ".join(f"{acronym}, {meaning}" for meaning, acronym in left.items())
+    name = "Sigles" if len(left) > 1 else "Sigle"
+    return "".join(made) + (insecable(f'<p class="aide-sigles">{name} : {rest}.</p>') if rest else "")
+
+
+class _Place:
+    """Where one is in a page: in a heading or a link, between brackets or quotation marks, in a cell."""
+
+    def __init__(self) -> None:
+        self.quiet = self.brackets = self.quotes = 0
+        self.cell = self.strong = False
+
+    def enter(self, tag: str) -> None:
+        found = re.match(r"<(/?)([a-z0-9]+)", tag)
+        closes, name = (found[1], found[2]) if found else ("", "")
+        if name in _QUIET:
+            self.quiet += -1 if closes else 1
+        elif name == "strong":
+            self.strong = not closes
+        elif name in _BLOCKS:
+            self.brackets = self.quotes = 0
+            self.cell = name == "td" and not closes
+
+    def read(self, text: str) -> None:
+        self.brackets = max(0, self.brackets + text.count("(") - text.count(")"))
+        self.quotes = max(0, self.quotes + text.count("«") - text.count("»"))
+
+    @property
+    def reads_badly(self) -> bool:
+        return bool(self.brackets or self.quotes)
+
+    def is_entry(self, piece: str) -> bool:
+        return self.cell and self.strong and piece.strip() in ACRONYMS
+
+
+def _is_told(meaning: str, words: str, start: int, end: int) -> bool:
+    """The text beside an acronym says itself what it stands for."""
+    beside = words[max(0, start - NEAR_BY) : end + NEAR_BY].lower()
+    return meaning.partition(",")[0].lower() in beside

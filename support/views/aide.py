@@ -17,15 +17,16 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.auth import is_strong
 from bma_portal.clock import brussels, brussels_date
 from bma_portal.errors import Refusal
-from bma_portal.limits import Limit, client_address, exceeded, exceeded_by
+from bma_portal.limits import Limit, client_address, exceeded, exceeded_by, was_counted
 from bma_portal.views import too_many
+from migration.phases import Phase
 from support.articles import opinions, search
 from support.articles.markdown import pieces
 from support.articles.showing import Moment, body_of, is_shown, moment, shown
 from support.contacts import contacts_on
 from support.forms import MailboxForm
 from support.forms_articles import ReasonForm, VoteForm
-from support.lookup import find, is_gone
+from support.lookup import find, heir, is_gone
 from support.models import Article, ArticleVersion
 from support.needs import NEEDS
 from support.status import MailboxStatus, status_of
@@ -34,6 +35,7 @@ from support.views.holder import LOOKUP_LIMITS
 OPINIONS_PER_PLACE = Limit("avis-heure", 30, 3600)  # a school behind one address has several readers
 OPINIONS_PER_VERSION = Limit("avis-article", 4, 86400)
 SUGGESTIONS_PER_PLACE = Limit("suggestions-minute", 120, 60)  # asked for while one types
+READ_BEFORE = Limit("aide-lue", 1, 3600)  # a number that this place was answered about; one hour
 MOST_USEFUL = 5
 
 
@@ -45,6 +47,7 @@ class Reading:
     form: MailboxForm
     status: MailboxStatus | None = None
     replayed: bool = False
+    unread: str = ""  # why a number that was given led to no mailbox
 
     @property
     def number(self) -> str:
@@ -52,18 +55,26 @@ class Reading:
 
 
 def reading(request: HttpRequest) -> Reading | HttpResponse:
-    """`?numero=` names a mailbox and is counted; `?date=` is for the teams only, visitors read today's rules."""
+    """`?numero=` names a mailbox and is counted, once an hour: whoever reads on learns nothing more of it (A5).
+
+    `?date=` is for the teams only, visitors read today's rules.
+    """
     at, replayed = _moment_asked(request)
     form = MailboxForm.of(request.GET) if request.GET.get("numero", "").strip() else MailboxForm()
-    if not form.is_bound or not form.is_valid():
+    if not form.is_bound:
         return Reading(moment(at), form, replayed=replayed)
-    if seconds := exceeded(request, *LOOKUP_LIMITS):
-        return too_many(request, seconds)
+    if not form.is_valid():
+        return Reading(moment(at), form, replayed=replayed, unread="Le numéro de boîte n’a pas été reconnu.")
+    asked = f"{client_address(request)}:{form.cleaned_data['numero']}"
+    if not was_counted(asked, READ_BEFORE):
+        if seconds := exceeded(request, *LOOKUP_LIMITS):
+            return too_many(request, seconds)
+        exceeded_by(asked, READ_BEFORE)  # only now: a number that was refused is not known to anybody
     try:
         status = _status(form, at)
     except Refusal as refusal:
         form.add_error("numero", str(refusal))
-        return Reading(moment(at), form, replayed=replayed)
+        return Reading(moment(at), form, replayed=replayed, unread=str(refusal))
     return Reading(moment(at, str(status.phase)), form, status, replayed)
 
 
@@ -72,8 +83,13 @@ def _status(form: MailboxForm, at: datetime) -> MailboxStatus:
     if len(found.organisations) != 1:
         raise Refusal("Ce numéro désigne plusieurs unités : écrivez « ec » ou « po » devant, par exemple ec001234.")
     unit = found.organisations[0]
-    if is_gone(unit, brussels_date(at)) or not hasattr(unit, "mailbox"):
-        raise Refusal("Aucune boîte ne porte ce numéro à cette date.")
+    if is_gone(unit, brussels_date(at)):
+        after = heir(unit, at)
+        if after is None:
+            raise Refusal("Ce numéro n’est plus en service, et le registre n’indique pas qui l’a repris.")
+        raise Refusal(f"Ce numéro n’est plus en service. Son successeur : {after.kind}{after.fase:06d}.")
+    if not hasattr(unit, "mailbox"):
+        raise Refusal("Aucune boîte n’est enregistrée pour ce numéro.")
     return status_of(unit.mailbox, at)
 
 
@@ -260,9 +276,10 @@ def suggestions(request: HttpRequest) -> HttpResponse:
     """The three articles that may answer what is being written: a piece of page for htmx, a page without a script."""
     if seconds := exceeded(request, SUGGESTIONS_PER_PLACE):
         return too_many(request, seconds)
-    query, need = _typed(request), _need(request.GET)
-    hits = search.suggest(query, need=need or None, at=request.at)  # type: ignore[attr-defined]
-    context = {"hits": hits, "query": query, "need": need}
+    query, need, phase = _typed(request), _need(request.GET), request.GET.get("phase", "")
+    phase = phase if phase in Phase.values else ""  # of the form's mailbox: no number is looked up at each key
+    hits = search.suggest(query, need=need or None, at=request.at, phase=phase)  # type: ignore[attr-defined]
+    context = {"hits": hits, "query": query, "need": need, "phase": phase}
     if request.headers.get("HX-Request") == "true":
         return render(request, "support/aide/_suggestions.html", context)
     return render(request, "support/aide/suggestions.html", context)

@@ -94,6 +94,7 @@ def _with_delivery(request: HttpRequest, way: Way, leaf: Leaf, kept: Kept, conte
     changing = _changing(request, Typed.DELIVERY)
     form = DeliveryForm(None if changing else given, initial=given, today=today)
     if changing or not form.is_valid():
+        context["unknown_url"] = assistant.ticket_address(way, leaf, Kept(kept.numero))  # whoever has no such day
         return render(request, "support/assistant/delivery.html", context | {"form": form})
     day = form.cleaned_data["livraison"]
     kept = assistant.with_delivery(kept, day)

@@ -1,9 +1,11 @@
 """Limits for visitors: counted in PostgreSQL, by address; forged headers and lost Redis change nothing (SEC-A6)."""
 
 import threading
+from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import F
 
 from bma_portal import limits
 from bma_portal.limits import Limit, client_address
@@ -43,6 +45,18 @@ def test_a_short_limit_and_a_long_one_count_side_by_side(db, rf):
     assert limits.exceeded(visit(rf), short, long) > 0
     assert limits.exceeded(visit(rf), long) > 0
     assert limits.exceeded(visit(rf), THREE) == 0  # another name, another count
+
+
+def test_whether_a_use_was_counted_is_asked_without_counting(db):
+    for _ in range(3):
+        assert not limits.was_counted("192.0.2.7:ec000247", THREE)
+    limits.exceeded_by("192.0.2.7:ec000247", THREE)
+    assert limits.was_counted("192.0.2.7:ec000247", THREE)
+    assert not limits.was_counted("192.0.2.7:ec000248", THREE)
+    assert not limits.was_counted("192.0.2.7:ec000247", Limit("autre", 3, 3600))
+    assert RateCount.objects.get().count == 1
+    RateCount.objects.update(window=F("window") - timedelta(hours=1))
+    assert not limits.was_counted("192.0.2.7:ec000247", THREE)
 
 
 def test_old_counts_are_forgotten(db, rf):

@@ -116,8 +116,31 @@ def test_a_placeholder_outside_the_list_is_shown_as_it_was_typed():
 
 def test_an_acronym_is_expanded_once_and_not_in_a_link_or_a_title():
     html = synonyms.expand("<h2>La BMA</h2><p><a href='/'>BMA</a> La BMA, encore la BMA, et BMA@enseignement.be.</p>")
-    assert html.count("<abbr") == 1
-    assert html.startswith("<h2>La BMA</h2><p><a href='/'>BMA</a> La <abbr")
+    assert html.count("boîte mail administrative") == 1
+    assert html.startswith("<h2>La BMA</h2><p><a href='/'>BMA</a> La BMA (boîte mail administrative), encore la BMA,")
+    assert "title=" not in html  # unseen on a phone and with a keyboard (A9)
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("<p>Un serveur (SMTP 465), le SMTP.</p>",  # brackets do not stand in brackets
+         "<p>Un serveur (SMTP 465), le SMTP (protocole qui envoie les mails).</p>"),
+        ("<p>Choisissez « POP » (110).</p>",  # what is read on a button is quoted as it is read
+         '<p>Choisissez « POP » (110).</p><p class="aide-sigles">Sigle\N{NO-BREAK SPACE}: POP, '
+         "protocole qui relève les mails vers un ordinateur.</p>"),
+        ("<td><strong>POP</strong></td><td>une façon de relever</td>",  # a glossary
+         "<td><strong>POP</strong></td><td>une façon de relever</td>"),
+        ("POP, puis POP3.", "POP (protocole qui relève les mails vers un ordinateur), puis POP3."),
+        ("Le gestionnaire des identités et des accès (GIA) ; un GIA.",
+         "Le gestionnaire des identités et des accès (GIA) ; un GIA."),
+        ("<strong>GIA</strong> et GIA", "<strong>GIA</strong> (gestionnaire des identités et des accès) et GIA"),
+        ("(un mot) GIA", "(un mot) GIA (gestionnaire des identités et des accès)"),
+        ("Le gestionnaire des identités et des accès, ou GIA.", "Le gestionnaire des identités et des accès, ou GIA."),
+    ],
+)  # fmt: skip
+def test_what_an_acronym_stands_for_is_written_where_it_reads_well(said, read):
+    assert synonyms.expand(said) == read
 
 
 # Linting

@@ -249,6 +249,20 @@ def test_a_request_takes_along_everything_that_was_answered(ask, it_is):
     }  # fmt: skip
 
 
+def test_without_the_day_of_delivery_a_request_goes_to_whoever_checks_it(ask, it_is, client):
+    """« Sans date connue, la demande va à Priminfo, qui la vérifie » (docs/routage.md)."""
+    number = on_stage("P4", it_is)
+    page = ask("/assistant/materiel/panne/", numero=number)
+    assert "sans elle" in page.text
+    query = of_request(page)
+    assert query == {"besoin": "panne", "numero": number, "parcours": "materiel/panne"}
+    form = Page(client.get(reverse("ticket_new"), query))
+    assert 'name="r_livraison"' in form.html
+    assert of_request(ask("/assistant/materiel/panne/", livraison="jamais")) == {
+        "besoin": "panne", "parcours": "materiel/panne"
+    }  # fmt: skip
+
+
 def test_a_lost_password_goes_through_its_own_door_with_the_number(ask, client):
     page = ask("/assistant/mot-de-passe/", numero="EC 247")
     doors = [link for link in page.links if link.startswith("/mot-de-passe/") and "numero" in link]

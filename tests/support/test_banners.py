@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import AnonymousUser, Permission
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.template import Context, Template
 from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from bma_portal import clock
@@ -16,7 +17,9 @@ from support.banners import banners_for
 from support.models import Banner
 from tests.factories import UserFactory
 from tests.factories_holders import DAY, NOON
+from tests.sign_in import sign_in
 from tests.support.pages import Page
+from tests.support.tickets_stage import agent
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
@@ -60,6 +63,34 @@ def test_it_is_said_to_those_it_is_for(audience, seen_by):
     banner(audience=audience)
     people = {"visitor": AnonymousUser(), "holder": UserFactory(), "staff": UserFactory(staff=True)}
     assert {name for name, user in people.items() if "lente" in shown(user)} == seen_by
+
+
+@pytest.mark.parametrize("team", ["priminfo", "enseignement_be"])
+def test_whoever_works_at_the_desk_is_of_the_teams(team, client):
+    banner(audience="staff")
+    one = agent(team)
+    assert not one.is_staff
+    clock.set_for_every_process(NOON)
+    sign_in(client, one)
+    for path in ("/desk/", "/"):
+        page = Page(client.get(path))
+        assert "lente" in page.text, path
+    sign_in(client, UserFactory())
+    assert "lente" not in Page(client.get("/")).text
+
+
+def test_a_banner_for_the_teams_costs_a_page_no_statement_more(client):
+    clock.set_for_every_process(NOON)
+    for person in (agent("priminfo"), UserFactory(), UserFactory(staff=True)):
+        sign_in(client, person)
+        client.get("/")
+        Banner.objects.all().delete()
+        with CaptureQueriesContext(connection) as without:
+            client.get("/")
+        banner(audience="staff")
+        with CaptureQueriesContext(connection) as with_one:
+            client.get("/")
+        assert len(with_one) == len(without), person
 
 
 def test_the_gravest_comes_first_and_says_its_kind_in_words():
