@@ -11,8 +11,10 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, QueryDict
 from django.utils.datastructures import MultiValueDict
 
+from bma_portal.clock import brussels_date
+from bma_portal.errors import Refusal
 from bma_portal.identity import refuse_national_number
-from support import proofs
+from support import conditions, proofs
 from support.attachments import AttachmentsField
 from support.forms_contact import ContactForm, OneLineField, shortened
 from support.needs import Answer, Need
@@ -24,10 +26,10 @@ _UNREADABLE = re.compile("[\N{REPLACEMENT CHARACTER}\ud800-\udfff]")
 class TextField(forms.CharField):
     """Several lines, in one form of Unicode, without signs that hide or move what is around them."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, longest: int = LONGEST_TEXT, **kwargs: Any) -> None:
         kwargs.setdefault("widget", forms.Textarea(attrs={"rows": 8}))
-        super().__init__(max_length=LONGEST_TEXT, **kwargs)
-        self.error_messages["max_length"] = f"Votre message compte {LONGEST_TEXT} signes au plus. Raccourcissez-le."
+        super().__init__(max_length=longest, **kwargs)
+        self.error_messages["max_length"] = f"Votre message compte {longest} signes au plus. Raccourcissez-le."
 
     def clean(self, value: Any) -> str:
         text = super().clean(value)
@@ -73,7 +75,9 @@ class TicketForm(WithFiles, ContactForm):
 
     def __init__(self, *args: Any, need: Need, given: Mapping[str, str], at: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.need, self.given = need, dict(given)
+        self.need, self.day = need, brussels_date(at)
+        self.refused = {key: value for key, value in given.items() if self._refusal(key, value)}
+        self.given = {key: value for key, value in given.items() if key not in self.refused}  # the others: asked again
         self.fields["email"].help_text = "Nous y envoyons la réponse, et de quoi suivre votre demande."
         self.fields["email"].error_messages["required"] = "Indiquez l’adresse où vous répondre."
         self.fields["phone"].required = False
@@ -95,6 +99,25 @@ class TicketForm(WithFiles, ContactForm):
 
     def clean_phone(self) -> str:
         return super().clean_phone() if self.cleaned_data["phone"] else ""
+
+    def clean(self) -> dict[str, Any]:
+        """What the rules would refuse once all is sent is said here, beside its question (E11)."""
+        for answer in self.asked:
+            name = f"r_{answer.key}"
+            value = self.answers.get(answer.key) or ("" if name in self.data else self.refused.get(answer.key, ""))
+            if name not in self.errors and (why := self._refusal(answer.key, value)):
+                self.add_error(name, why)
+        return super().clean()
+
+    def _refusal(self, key: str, value: str) -> str:
+        """Why the rules refuse an answer, without the question: it is read beside it."""
+        try:
+            conditions.checked(self.need, {key: value}, self.day)
+        except Refusal as refusal:
+            answer = self.need.answer(key)
+            why = str(refusal).removeprefix(f"« {answer.label} » : " if answer else "")
+            return why[:1].upper() + why[1:]
+        return ""
 
     @property
     def answers(self) -> dict[str, str]:
@@ -167,8 +190,21 @@ class ReplyForm(WithFiles, forms.Form):
 
 
 class OpinionForm(forms.Form):
-    """One click, and a word if one likes (F16)."""
+    """One click, and a word if one likes (F16). No button stands for « Enter »: an opinion is given once."""
 
     use_required_attribute = False
 
-    comment = OneLineField(label="Un mot, si vous le souhaitez", max_length=300, required=False)
+    comment = TextField(
+        label="Un mot, si vous le souhaitez",
+        longest=300,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    avis = forms.ChoiceField(
+        choices=[("oui", "Oui, satisfait"), ("non", "Non, pas vraiment")],
+        widget=forms.RadioSelect,  # two buttons on the page, which send the form
+        error_messages={
+            "required": "Choisissez oui ou non : votre mot est gardé.",
+            "invalid_choice": "Choisissez oui ou non : votre mot est gardé.",
+        },
+    )

@@ -126,6 +126,12 @@ def _tickets(user: User, held: set[int], at: datetime) -> list[Ticket]:
     return sorted(rows, key=lambda ticket: not ticket.is_live)
 
 
+def own_units(user: User, at: datetime) -> list[Organisation]:
+    """The units whose mailbox is theirs at that moment, by whatever quality; those that are gone left out."""
+    today = brussels_date(at)
+    return [quality.organisation for quality in _qualities(user, at) if not is_gone(quality.organisation, today)]
+
+
 def qualities_for(user: User, organisation: Organisation, at: datetime) -> Qualities | None:
     """What this person is to that unit; None if nothing."""
     found = [quality for quality in _qualities(user, at) if quality.organisation.pk == organisation.pk]

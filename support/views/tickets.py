@@ -8,35 +8,31 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import Mailbox
 from bma_portal import kept
-from bma_portal.clock import brussels_date
 from bma_portal.errors import Refusal
-from bma_portal.limits import Limit, client_address, exceeded, exceeded_among, exceeded_by
+from bma_portal.limits import Limit, exceeded, exceeded_by
 from bma_portal.prepared import Prepared
 from bma_portal.secret import leaving_no_trace
 from bma_portal.templatetags.french import insecable
 from bma_portal.views import too_many
-from support import tickets
+from support import assistant, tickets
 from support.articles import search
 from support.forms import LONGEST_SHOWN, MailboxForm
 from support.forms_contact import opened_now, still_sealed
 from support.forms_hors_mode import CodeForm
 from support.forms_tickets import OpinionForm, ReferenceForm, ReplyForm, TicketForm
-from support.lookup import find, heir, is_gone
 from support.models import Ticket
 from support.needs import NEEDS, Need
 from support.questions import way_along
 from support.status import MailboxStatus, status_of
-from support.views.holder import LOOKUP_LIMITS
+from support.views.ticket_mailbox import mailbox_asked
 
-PER_PLACE = (Limit("demande-minute", 5, 60), Limit("demande-heure", 20, 3600))
-PER_NUMBER = Limit("demande-fase", 15, 3600)
-IN_ALL = Limit("demande-tous", 1000, 3600)
 ACKNOWLEDGED = Limit("demande-accuse", 10, 3600)  # mails to one address that strangers may have typed
 SENT_TWICE = timedelta(minutes=10)
 CODES_PER_PLACE = (Limit("suivi-code", 20, 3600),)
@@ -44,7 +40,7 @@ REPLIES_PER_PLACE = (Limit("suivi-reponse", 10, 600),)
 
 SESSION_DONE = "demande_faite"  # the reference that this browser was just given
 SESSION_ASKED = "suivi_demande"  # the reference that a code was asked for
-SESSION_OPEN = "suivi_ouvert"  # references that a code opened → until when, in seconds
+SESSION_OPEN = "suivi_ouvert"  # references that a code opened → until when, in seconds, and at which address it was
 OPEN_SECONDS = 3600
 
 page = require_http_methods(["GET", "HEAD", "POST"])
@@ -61,7 +57,9 @@ def ask(request: HttpRequest) -> HttpResponse:
         return render(request, "support/tickets/needs.html", {"groups": _groups()})
     given = {answer.key: sent[answer.key][:40] for answer in need.answers if sent.get(answer.key)}
     context: dict[str, Any] = {"need": need, "given": given, "parcours": sent.get("parcours", "")[:LONGEST_SHOWN]}
-    found = _mailbox(request, MailboxForm.of(sent), context)
+    kept_on = {"besoin": need.slug} | given | ({"parcours": context["parcours"]} if context["parcours"] else {})
+    context["carried"] = urlencode(kept_on)  # what goes on with each link to this form
+    found = mailbox_asked(request, MailboxForm.of(sent), context)
     if isinstance(found, HttpResponse):
         return found
     status = status_of(found, request.at)  # type: ignore[attr-defined]
@@ -69,8 +67,9 @@ def ask(request: HttpRequest) -> HttpResponse:
         with kept.glance():
             return _form(request, found, status, need, given, context)
     except tickets.NoTicket as refusal:
-        return render(request, "support/tickets/elsewhere.html", context | {"route": refusal.route})
-    except Refusal:  # an answer that does not exist: asked again
+        context |= {"route": refusal.route, "way_url": _way_url(context["parcours"], context["number"])}
+        return render(request, "support/tickets/elsewhere.html", context)
+    except Refusal:  # an address with an answer that does not exist: asked again
         return redirect(f"{reverse('ticket_new')}?besoin={need.slug}&numero={context['number']}")
 
 
@@ -81,35 +80,9 @@ def _groups() -> list[tuple[str, list[Need]]]:
     return list(found.items())
 
 
-def _mailbox(request: HttpRequest, form: MailboxForm, context: dict[str, Any]) -> Mailbox | HttpResponse:
-    """The mailbox, or the page that asks which one; each number looked up is counted, and each form sent (A5, E11)."""
-    place, readable = client_address(request), form.is_valid()
-    uses = [(place, limit) for limit in LOOKUP_LIMITS] if readable else []
-    if request.method == "POST":
-        uses += [(place, limit) for limit in PER_PLACE]
-        uses += [("tous", IN_ALL), (str(form.cleaned_data["numero"].fase), PER_NUMBER)] if readable else []
-    if uses and (seconds := exceeded_among(*uses)):
-        return too_many(request, seconds)
-    if not readable:
-        return render(request, "support/tickets/mailbox.html", context | {"form": form})
-    number = form.cleaned_data["numero"]
-    try:
-        found = find(number)
-    except Refusal as refusal:
-        form.add_error("numero", insecable(str(refusal)))
-        return render(request, "support/tickets/mailbox.html", context | {"form": form})
-    if len(found.organisations) != 1:
-        context |= {"units": found.organisations or found.site_of, "is_site": not found.organisations}
-        return render(request, "support/tickets/choice.html", context | {"number": number})
-    unit = found.organisations[0]
-    if is_gone(unit, brussels_date(request.at)):  # type: ignore[attr-defined]
-        after = heir(unit, request.at)  # type: ignore[attr-defined]
-        return render(request, "support/status_gone.html", context | {"organisation": unit, "heir": after})
-    if not hasattr(unit, "mailbox"):
-        return render(request, "support/status_none.html", context | {"organisation": unit})
-    unit.mailbox.organisation = unit  # with its PO, already read
-    context |= {"organisation": unit, "number": f"{unit.kind}{unit.fase:06d}"}
-    return unit.mailbox
+def _way_url(path: str, number: str) -> str:
+    """The answer of the assistant that one came from, for that mailbox; its first question if there is none."""
+    return assistant.address(path if path and way_along(path) else "", assistant.Kept(number))
 
 
 def _form(
@@ -125,30 +98,8 @@ def _form(
     context["similar"] = _own_similar(request, mailbox, need)
     if request.method == "POST" and "envoyer" in request.POST:
         form = TicketForm.posted(request, need=need, given=given, at=at)
-        if form.is_valid():
-            if again := _sent_already(mailbox, need, form.cleaned_data, at=at):
-                request.session[SESSION_DONE] = again
-                return redirect("ticket_done")
-            flooded = bool(exceeded_by(form.cleaned_data["email"].lower(), ACKNOWLEDGED))
-            with leaving_no_trace():
-                ticket = tickets.open_ticket(
-                    mailbox=mailbox,
-                    need=need.slug,
-                    answers=form.answers,
-                    way=_way(context["parcours"]),
-                    subject=form.cleaned_data["subject"],
-                    text=form.cleaned_data["text"],
-                    first_name=form.cleaned_data["first_name"],
-                    last_name=form.cleaned_data["last_name"],
-                    email=form.cleaned_data["email"],
-                    phone=form.cleaned_data["phone"],
-                    user=user,  # type: ignore[arg-type]
-                    files=form.cleaned_data["files"],
-                    silent=flooded,
-                    status=status,
-                    at=at,
-                )
-            request.session[SESSION_DONE] = ticket.reference
+        if form.is_valid() and (reference := _opened(request, form, status, context["parcours"])):
+            request.session[SESSION_DONE] = reference
             return redirect("ticket_done")
     else:
         # A form that the rules would refuse is not shown: what answers instead is.
@@ -158,8 +109,41 @@ def _form(
     opened = still_sealed(request.POST.get("ouvert", "")) or opened_now()
     files_lost = form.is_bound and bool(request.FILES)
     articles = search.for_need(need.slug, at=at, phase=status.phase)
-    context |= {"form": form, "opened": opened, "files_lost": files_lost, "articles": articles}
+    context |= {"form": form, "opened": opened, "files_lost": files_lost, "articles": articles, "phase": status.phase}
     return render(request, "support/tickets/form.html", context)
+
+
+def _opened(request: HttpRequest, form: TicketForm, status: MailboxStatus, parcours: str) -> str | None:
+    """The reference of the ticket; none if the rules refuse it, which the form then says: nothing typed is lost."""
+    at, said, mailbox = request.at, form.cleaned_data, status.mailbox  # type: ignore[attr-defined]
+    if again := _sent_already(mailbox, form.need, said, at=at):
+        return again
+    flooded = bool(exceeded_by(said["email"].lower(), ACKNOWLEDGED))
+    try:
+        with leaving_no_trace():
+            ticket = tickets.open_ticket(
+                mailbox=mailbox,
+                need=form.need.slug,
+                answers=form.answers,
+                way=_way(parcours),
+                subject=said["subject"],
+                text=said["text"],
+                first_name=said["first_name"],
+                last_name=said["last_name"],
+                email=said["email"],
+                phone=said["phone"],
+                user=request.user if request.user.is_authenticated else None,  # type: ignore[arg-type]
+                files=said["files"],
+                silent=flooded,
+                status=status,
+                at=at,
+            )
+    except tickets.NoTicket:
+        raise
+    except Refusal as refusal:
+        form.add_error(None, insecable(str(refusal)))
+        return None
+    return ticket.reference
 
 
 def _sent_already(mailbox: Mailbox, need: Need, said: dict[str, Any], *, at: datetime) -> str | None:
@@ -242,9 +226,9 @@ def code(request: HttpRequest) -> HttpResponse:
                 with leaving_no_trace():
                     ticket = tickets.ticket_by_code(reference, form.cleaned_data["code"], at=request.at)  # type: ignore[attr-defined]
                 request.session.cycle_key()
-                opened = request.session.get(SESSION_OPEN, {})
                 until = request.at.timestamp() + OPEN_SECONDS  # type: ignore[attr-defined]
-                request.session[SESSION_OPEN] = opened | {ticket.reference: until}
+                opens = {(ticket.merged_into or ticket).reference: [until, ticket.email]}
+                request.session[SESSION_OPEN] = request.session.get(SESSION_OPEN, {}) | opens
                 request.session.pop(SESSION_ASKED, None)
                 return redirect("ticket_followed", ticket.reference)
             except Refusal as refusal:
@@ -260,34 +244,38 @@ def followed(request: HttpRequest, reference: str) -> HttpResponse:
     ticket = _followed(request, reference)
     if ticket is None:
         return redirect(f"{reverse('ticket_follow')}?reference={_plain(reference)}")
-    form = ReplyForm()
+    copy, form = _copy(request, ticket), ReplyForm()
     if request.method == "POST":
         if seconds := exceeded(request, *REPLIES_PER_PLACE):
             return too_many(request, seconds)
-        form = ReplyForm.posted(request)
-        if form.is_valid():
+        form, settled = ReplyForm.posted(request), "regle" in request.POST
+        if settled or form.is_valid():
             try:
                 message = tickets.requester_wrote(
                     ticket,
-                    text=form.cleaned_data["text"],
-                    files=form.cleaned_data["files"],
+                    text="C’est réglé." if settled else form.cleaned_data["text"],
+                    files=() if settled else form.cleaned_data["files"],
                     **_author(request, ticket),
                     at=request.at,  # type: ignore[attr-defined]
                 )
                 opened = request.session.get(SESSION_OPEN, {})
                 if message.ticket_id != ticket.pk and ticket.reference in opened:
                     request.session[SESSION_OPEN] = opened | {message.ticket.reference: opened[ticket.reference]}
-                return redirect(f"{reverse('ticket_followed', args=[message.ticket.reference])}?envoye#fil")
+                there = _plain(reference) if message.ticket_id == ticket.pk else message.ticket.reference
+                return redirect(f"{reverse('ticket_followed', args=[there])}?envoye#fil")
             except Refusal as refusal:
                 form.add_error(None, insecable(str(refusal)))
+    if copy and (own := tickets.joined_by(ticket, copy)):
+        ticket.reference, ticket.subject = own.reference, own.subject  # what they know it by
     context = {
         "ticket": ticket,
         "organisation": ticket.mailbox.organisation,
-        "thread": tickets.thread_of(ticket, with_notes=False),
+        "thread": tickets.thread_as_told(ticket, copy) if copy else tickets.thread_of(ticket, with_notes=False),
         "need": tickets.need_label(ticket.need),
         "form": form,
         "sent": "envoye" in request.GET and not form.is_bound,
         "files_lost": form.is_bound and bool(request.FILES),
+        "may_settle": ticket.is_live and not copy,
     }
     return render(request, "support/tickets/followed.html", context)
 
@@ -297,18 +285,36 @@ def _followed(request: HttpRequest, reference: str) -> Ticket | None:
     if found is None or found.erased_at:
         return None
     ticket = Ticket.objects.select_related("mailbox__organisation__po").defer("search").get(pk=found.pk)
-    until = request.session.get(SESSION_OPEN, {}).get(ticket.reference, 0)
-    if until > request.at.timestamp() and ticket.revoked_at is None:  # type: ignore[attr-defined]
+    if _proven(request, ticket):
         return ticket
     user = request.user
     return ticket if user.is_authenticated and tickets.may_follow(ticket, user, at=request.at) else None  # type: ignore[attr-defined,arg-type]
 
 
+def _proven(request: HttpRequest, ticket: Ticket) -> str:
+    """The address at which a code was read less than an hour ago, if this ticket is still told to it (A6, F12)."""
+    kept_open = request.session.get(SESSION_OPEN, {}).get(ticket.reference)
+    if not isinstance(kept_open, list) or ticket.revoked_at is not None:
+        return ""
+    until, address = kept_open
+    told = {one.lower(): one for one in (*ticket.copies, ticket.email)}
+    return told.get(address.lower(), "") if until > request.at.timestamp() else ""  # type: ignore[attr-defined]
+
+
+def _copy(request: HttpRequest, ticket: Ticket) -> str:
+    """The address of a second requester, who reads what they were told and no more; nothing for anybody else."""
+    address, user = _proven(request, ticket), request.user
+    if address in {"", ticket.email}:
+        return ""
+    return "" if user.is_authenticated and tickets.may_follow(ticket, user, at=request.at) else address  # type: ignore[attr-defined,arg-type]
+
+
 def _author(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
-    """Who writes, where a titulaire does in somebody else's ticket: what follows is theirs."""
+    """Who writes, where it is not the requester: another one, or a titulaire. What follows is theirs."""
     user: Any = request.user
-    by_code = request.session.get(SESSION_OPEN, {}).get(ticket.reference, 0) > request.at.timestamp()  # type: ignore[attr-defined]
-    if (by_code and ticket.revoked_at is None) or user.pk == ticket.user_id:
+    if copy := _copy(request, ticket):
+        return tickets.as_writer(ticket, copy)
+    if _proven(request, ticket) == ticket.email or user.pk == ticket.user_id:
         return {}
     named = {"first_name": user.first_name[:80], "last_name": user.last_name[:80]}
     writer = {**named, "email": user.email or ticket.mailbox.address, "user": user}
@@ -330,12 +336,12 @@ def opinion(request: HttpRequest, token: str) -> HttpResponse:
     form, problem = OpinionForm(), ""
     if request.method == "POST":
         typed = request.POST.get("comment", "").replace("\0", "\N{REPLACEMENT CHARACTER}")[:600]
-        form = OpinionForm({"comment": typed})
-        if form.is_valid() and request.POST.get("avis") in {"oui", "non"}:
+        form = OpinionForm({"comment": typed, "avis": request.POST.get("avis", "")[:20]})
+        if form.is_valid():
             try:
                 tickets.give_opinion(
                     token,
-                    satisfied=request.POST["avis"] == "oui",
+                    satisfied=form.cleaned_data["avis"] == "oui",
                     comment=form.cleaned_data["comment"],
                     at=request.at,  # type: ignore[attr-defined]
                 )

@@ -11,6 +11,7 @@ from accounts.models import User
 from bma_portal import clock
 from support import forms_contact, tickets, tokens
 from support.models import Attachment, Message, Ticket
+from support.questions import way_along
 from tests.factories import MailboxFactory, OrganisationFactory, UserFactory
 from tests.factories_migration import MoveFactory
 from tests.sign_in import sign_in
@@ -69,15 +70,16 @@ def test_from_the_need_to_the_reference(client):
 
 
 def test_what_was_answered_in_the_assistant_is_in_the_ticket(client):
-    from support.questions import way_along
-
     mailbox = MailboxFactory()
-    path = "configuration/outlook"
-    way = way_along(path)
+    path = "messagerie/outlook/ajouter"
     client.post(NEW, sent(mailbox, parcours=path))
     ticket = Ticket.objects.get()
-    assert ticket.way == ([list(pair) for pair in way.told] if way else [])
-    assert tickets.answers_in_words(ticket)[-1][1] == "L’interface web"
+    told = way_along(path).told
+    assert len(told) == 3
+    assert ticket.way == [list(pair) for pair in told]
+    words = tickets.answers_in_words(ticket)
+    assert words[:3] == told
+    assert words[-1][1] == "L’interface web"
 
 
 def test_a_question_that_the_rules_look_at_is_asked_in_the_form_and_once(client):
@@ -242,10 +244,22 @@ def test_without_a_reference_asked_for_there_is_no_code_to_type(client):
 
 def test_a_merged_reference_leads_to_the_ticket_that_stays(client):
     stays = asked()
+    goes = asked(stays.mailbox)  # the same person, twice
+    tickets.merge(goes, into=stays, by=agent(), at=AT)
+    client.post("/demandes/suivi/", {"reference": goes.reference})
+    (mail,) = mails("ticket.code")
+    assert (mail.to, mail.object_id) == (["camille@exemple.test"], stays.pk)
+    answer = client.post("/demandes/suivi/code/", {"code": tokens.follow_code(again(stays)).reveal()})
+    assert answer["Location"] == f"/demandes/suivi/{stays.reference}/"
+    for reference in (stays.reference, goes.reference):
+        assert stays.reference in words(client.get(f"/demandes/suivi/{reference}/"))
+
+
+def test_a_merged_reference_leads_a_signed_in_requester_to_the_ticket_that_stays(client):
+    user = UserFactory()
+    stays = asked(user=user)
     goes = asked(stays.mailbox, email="lou@exemple.test")
     tickets.merge(goes, into=stays, by=agent(), at=AT)
-    user = UserFactory()
-    Ticket.objects.filter(pk=stays.pk).update(user=user)
     sign_in(client, User.objects.get(pk=user.pk), strong=False)
     assert stays.reference in words(client.get(f"/demandes/suivi/{goes.reference}/"))
 
@@ -275,6 +289,24 @@ def test_the_link_of_an_opinion_changes_nothing_when_opened_and_serves_once(clie
     assert "déjà donné" in words(client.post(address, {"avis": "non"}))
     assert again(ticket).satisfied is True
     assert client.get("/demandes/avis/AAAA/").status_code == 404
+
+
+def test_the_key_enter_in_the_comment_chooses_nothing_and_a_choice_left_out_is_asked_for(client):
+    ticket = asked()
+    tickets.solve(ticket, by=agent(), at=AT)
+    address = f"/demandes/avis/{tokens.opinion_token(ticket).reveal()}/"
+    assert "<textarea" in client.get(address).content.decode()  # where Enter is a new line, and sends nothing
+    for choice in ({}, {"avis": ""}, {"avis": "peut-être"}):
+        html = client.post(address, {"comment": "Trois jours\r\npour une réponse."} | choice).content.decode()
+        assert "<title>Erreur" in html
+        assert "data-error-summary" in html
+        assert 'href="#div_id_avis"' in html
+        assert 'id="div_id_avis"' in html
+        assert html.count("Choisissez oui ou non") == 2
+        assert "pour une réponse." in html
+    assert again(ticket).opinion_at is None
+    client.post(address, {"comment": "Trois jours\r\npour une réponse.", "avis": "non"})
+    assert (again(ticket).satisfied, again(ticket).opinion) == (False, "Trois jours\npour une réponse.")
 
 
 def test_the_pages_ask_little_of_the_database(client, django_assert_max_num_queries):

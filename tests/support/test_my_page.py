@@ -49,6 +49,22 @@ def test_a_person_without_mailbox_is_told_how_to_get_one(my_page):
     assert "@adm.cfwb.be" not in page.text
 
 
+def test_a_problem_begins_with_the_mailbox_that_is_known(my_page, person):
+    one = MoveFactory(announced=True).mailbox
+    holds(person, one)
+    page = my_page()
+    assert f"/assistant/?numero={one.address[:8]}" in page.links
+    assert page.links.count("/assistant/") == 1  # that of the head of the pages
+    two, gone = MoveFactory(announced=True).mailbox, OrganisationFactory(mailbox=True, closed_on=DAY).mailbox
+    holds(person, two)
+    holds(person, gone)
+    page = my_page()
+    for box in (one, two):
+        assert f"/assistant/?numero={box.address[:8]}" in page.links
+    assert f"/assistant/?numero={gone.address[:8]}" not in page.links
+    assert page.links.count("/assistant/") == 2
+
+
 def test_a_permission_that_was_asked_for_is_shown_until_it_is_answered(my_page, person):
     asked = GrantRequestFactory(user=person)
     assert f"{asked.organisation.name} ({asked.organisation.number}), demandée le" in my_page().text

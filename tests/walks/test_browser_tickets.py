@@ -8,10 +8,11 @@ from playwright.sync_api import expect
 from bma_portal.clock import brussels
 from support import forms_contact, tickets, tokens
 from support.models import Ticket
-from tests.factories import MailboxFactory
-from tests.support.tickets_stage import agent
+from tests.factories import MailboxFactory, OrganisationFactory, UserFactory
+from tests.factories_holders import HolderFactory
+from tests.support.tickets_stage import agent, asked
 from tests.walks.mode_scenes import LONG_NAME, set_date
-from tests.walks.sound import assert_sound_at_each_size, follow, press
+from tests.walks.sound import assert_sound_at_each_size, enter, follow, press
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 DAY = date(2024, 11, 14)
@@ -89,3 +90,45 @@ def test_without_javascript_on_a_phone(site, new_context):
     page.get_by_label("Adresse de contact").fill("camille@exemple.test")
     press(page, "Envoyer ma demande")
     expect(page.get_by_text(Ticket.objects.get().reference)).to_be_visible()
+
+
+def test_an_old_number_a_refused_date_and_an_opinion_that_was_not_chosen(tab, site):
+    """What goes wrong is said, and nothing that was typed is lost; the key Enter gives no opinion (F16)."""
+    set_date(DAY)
+    heir = MailboxFactory(organisation__name=LONG_NAME).organisation
+    gone = OrganisationFactory(name="École d’avant", mailbox=True, closed_on=DAY, successor=heir)
+    person = UserFactory()
+    HolderFactory(user=person, organisation=heir)
+    tab.goto(f"{site}/demandes/nouvelle/?besoin=nouveau-mot-de-passe&numero=ec{heir.fase}")
+    assert_sound_at_each_size(tab, "demande-ailleurs")
+    enter(tab.context, site, person, strong=False)
+    tab.goto(f"{site}/demandes/nouvelle/?besoin=panne&parcours=materiel/panne")
+    assert_sound_at_each_size(tab, "demande-ma-boite")
+    tab.get_by_label("Numéro FASE ou adresse de la boîte").fill(f"ec{gone.fase}")
+    press(tab, "Continuer")
+    assert_sound_at_each_size(tab, "demande-numero-repris")
+    follow(tab, tab.get_by_role("link", name=LONG_NAME))
+    tab.get_by_label("Quel jour").fill("15/12/2024")
+    tab.get_by_label("Votre message").fill("Il ne s’allume plus.")
+    press(tab, "Envoyer ma demande")
+    follow_to = tab.get_by_role("alert").get_by_role("link", name="n’est pas encore passé")
+    follow_to.click()
+    expect(tab.get_by_label("Quel jour")).to_be_focused()
+    assert tab.get_by_label("Votre message").input_value() == "Il ne s’allume plus."
+    assert_sound_at_each_size(tab, "demande-date-refusee")
+
+    ticket = asked(heir.mailbox, at=AT)
+    tickets.solve(ticket, by=agent(), at=AT)
+    tab.goto(f"{site}/demandes/avis/{tokens.opinion_token(ticket).reveal()}/")
+    word = tab.get_by_label("Un mot, si vous le souhaitez")
+    word.fill("Merci, mais")
+    word.press("Enter")
+    word.press_sequentially("trois jours.")
+    assert Ticket.objects.get(pk=ticket.pk).satisfied is None
+    with tab.expect_navigation():
+        tab.evaluate("document.querySelector('main form').submit()")  # as some browsers do, by no button
+    expect(tab.get_by_role("alert")).to_be_focused()
+    assert word.input_value() == "Merci, mais\ntrois jours."
+    assert_sound_at_each_size(tab, "demande-avis-non-choisi")
+    press(tab, "Non, pas vraiment")
+    assert Ticket.objects.get(pk=ticket.pk).opinion == "Merci, mais\ntrois jours."

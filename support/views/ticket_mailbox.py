@@ -1,0 +1,61 @@
+"""Of which mailbox a holder's ticket is: one of one's own, a number, the unit that took it over (A5, A10, E11)."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from accounts.models import Mailbox
+from bma_portal.clock import brussels_date
+from bma_portal.errors import Refusal
+from bma_portal.limits import Limit, client_address, exceeded_among
+from bma_portal.templatetags.french import insecable
+from bma_portal.views import too_many
+from support.forms import MailboxForm
+from support.lookup import find, heir, is_gone
+from support.my_page import own_units
+from support.views.holder import LOOKUP_LIMITS
+
+PER_PLACE = (Limit("demande-minute", 5, 60), Limit("demande-heure", 20, 3600))
+PER_NUMBER = Limit("demande-fase", 15, 3600)
+IN_ALL = Limit("demande-tous", 1000, 3600)
+
+
+def mailbox_asked(request: HttpRequest, form: MailboxForm, context: dict[str, Any]) -> Mailbox | HttpResponse:
+    """The mailbox, or the page that asks which one; each number looked up is counted, and each form sent (A5, E11)."""
+    place, readable = client_address(request), form.is_valid()
+    uses = [(place, limit) for limit in LOOKUP_LIMITS] if readable else []
+    if request.method == "POST":
+        uses += [(place, limit) for limit in PER_PLACE]
+        uses += [("tous", IN_ALL), (str(form.cleaned_data["numero"].fase), PER_NUMBER)] if readable else []
+    if uses and (seconds := exceeded_among(*uses)):
+        return too_many(request, seconds)
+    if not readable:
+        return _which(request, form, context)
+    number = form.cleaned_data["numero"]
+    try:
+        found = find(number)
+    except Refusal as refusal:
+        form.add_error("numero", insecable(str(refusal)))
+        return _which(request, form, context)
+    if len(found.organisations) != 1:
+        context |= {"units": found.organisations or found.site_of, "why": "both" if found.organisations else "site"}
+        return render(request, "support/tickets/choice.html", context | {"number": number})
+    unit = found.organisations[0]
+    if is_gone(unit, brussels_date(request.at)):  # type: ignore[attr-defined]
+        after = heir(unit, request.at)  # type: ignore[attr-defined]
+        context |= {"organisation": unit, "units": [after] if after else [], "why": "gone"}
+        return render(request, "support/tickets/choice.html", context)
+    if not hasattr(unit, "mailbox"):
+        context |= {"organisation": unit, "units": [], "why": "none"}
+        return render(request, "support/tickets/choice.html", context)
+    unit.mailbox.organisation = unit  # with its PO, already read
+    context |= {"organisation": unit, "number": f"{unit.kind}{unit.fase:06d}"}
+    return unit.mailbox
+
+
+def _which(request: HttpRequest, form: MailboxForm, context: dict[str, Any]) -> HttpResponse:
+    """The page that asks for a number; whoever is signed in presses one of theirs instead (E11)."""
+    user = request.user
+    own = own_units(user, request.at) if user.is_authenticated else []  # type: ignore[arg-type,attr-defined]
+    return render(request, "support/tickets/mailbox.html", context | {"form": form, "own": own})

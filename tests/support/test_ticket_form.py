@@ -1,0 +1,219 @@
+"""The form of a holder's ticket: what was typed is never lost, what the portal knows is not asked again (E6, E11)."""
+
+import re
+from datetime import date
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from accounts.models import User
+from bma_portal import clock
+from bma_portal.mail.models import OutgoingMail
+from support import forms_contact, tickets
+from support.models import Ticket
+from tests.factories import MailboxFactory, OrganisationFactory, UserFactory
+from tests.factories_holders import HolderFactory
+from tests.factories_migration import MoveFactory
+from tests.sign_in import sign_in
+from tests.support.articles_stage import publish, write
+from tests.support.hostile import png
+from tests.support.pages import Page
+from tests.support.tickets_stage import AT
+
+pytestmark = pytest.mark.django_db
+NEW = "/demandes/nouvelle/"
+
+
+@pytest.fixture(autouse=True)
+def moment(monkeypatch):
+    clock.set_for_every_process(AT)
+    monkeypatch.setattr(forms_contact, "SECONDS_TO_FILL", -1)
+
+
+def number(mailbox) -> str:
+    return mailbox.address.partition("@")[0]
+
+
+def sent(mailbox, need: str = "panne", **fields) -> dict:
+    return {
+        "besoin": need,
+        "numero": number(mailbox),
+        "subject": "L’écran reste noir",
+        "text": "Le portable ne s’allume plus depuis lundi.",
+        "last_name": "Fictive",
+        "first_name": "Camille",
+        "email": "camille@exemple.test",
+        "ouvert": forms_contact.opened_now(),
+        "envoyer": "1",
+    } | fields
+
+
+def links_to_the_form(page: Page) -> list[dict[str, str]]:
+    """What each link to the form carries."""
+    found = [urlsplit(link) for link in page.links if urlsplit(link).path == NEW]
+    return [{name: values[0] for name, values in parse_qs(link.query).items()} for link in found]
+
+
+def sound(response) -> Page:
+    page = Page(response)
+    page.assert_sound()
+    return page
+
+
+# A date that the rules refuse
+
+
+@pytest.mark.parametrize(
+    ("typed", "why"),
+    [
+        ("15/12/2024", "Le 15 décembre 2024 n’est pas encore passé."),
+        ("15/12/1980", "est trop ancien pour être juste"),
+        ("15/11/0224", "est trop ancien pour être juste"),
+        ("hier", "Écrivez une date comme 15/03/2024."),
+    ],
+)
+def test_a_date_that_the_rules_refuse_is_told_beside_its_field_and_nothing_is_lost(client, typed, why):
+    files = [SimpleUploadedFile("ecran.png", png())]
+    response = client.post(NEW, sent(MailboxFactory(), r_livraison=typed) | {"files": files})
+    assert response.status_code == 200
+    page = sound(response)
+    assert page.title.startswith("Erreur : ")
+    assert 'href="#id_r_livraison"' in page.html
+    assert page.text.count(why) == 2  # in the summary and beside the field
+    assert "Le portable ne s’allume plus depuis lundi." in page.text
+    assert f'value="{typed}"' in page.html
+    assert "Choisissez de nouveau vos fichiers" in page.text
+    assert not Ticket.objects.exists()
+
+
+def test_a_refused_date_that_came_with_the_address_is_asked_again_beside_what_was_typed(client):
+    page = sound(client.post(NEW, sent(MailboxFactory(), livraison="2024-12-15")))
+    assert "n’est pas encore passé" in page.text
+    assert "Le portable ne s’allume plus depuis lundi." in page.text
+    assert 'name="r_livraison"' in page.html
+    answer = client.post(NEW, sent(MailboxFactory(), livraison="2024-12-15", r_livraison="10/01/2024"))
+    assert answer["Location"] == "/demandes/recue/"
+    assert Ticket.objects.get().answers == {"livraison": "2024-01-10"}
+
+
+def test_an_answer_that_does_not_exist_in_an_address_asks_again(client):
+    mailbox = MailboxFactory()
+    answer = client.get(f"{NEW}?besoin=panne&numero={number(mailbox)}&livraison=2030-01-01&parcours=materiel/panne")
+    assert answer["Location"] == f"{NEW}?besoin=panne&numero={number(mailbox)}"
+    page = sound(client.post(NEW, sent(mailbox, "technique", sujet="rien-de-tel")))
+    assert "Le portable ne s’allume plus depuis lundi." in page.text
+    assert not Ticket.objects.exists()
+
+
+# An old number
+
+
+WAY = "besoin=internet&fournisseur=rien-trouve&boitier=oui&parcours=internet"
+KEPT = {"besoin": "internet", "fournisseur": "rien-trouve", "boitier": "oui", "parcours": "internet"}
+
+
+def test_an_old_number_leads_to_its_heir_with_all_that_was_answered(client):
+    heir = OrganisationFactory(mailbox=True, name="École réunie")
+    gone = OrganisationFactory(mailbox=True, name="École d’avant", successor=heir, closed_on=AT.date())
+    page = sound(client.get(f"{NEW}?{WAY}&numero=ec{gone.fase}"))
+    assert "École d’avant" in page.text
+    assert "École réunie" in page.text
+    assert "repris" in page.text
+    on, again = links_to_the_form(page)
+    assert on == KEPT | {"numero": number(heir.mailbox)}
+    assert again == KEPT
+    assert "Votre message" in sound(client.get(NEW, on)).text
+
+
+@pytest.mark.parametrize("mailbox", [True, False])
+def test_a_number_without_heir_or_mailbox_keeps_what_was_answered(client, mailbox):
+    unit = OrganisationFactory(mailbox=True, closed_on=AT.date()) if mailbox else OrganisationFactory()
+    page = sound(client.get(f"{NEW}?{WAY}&numero=ec{unit.fase}"))
+    assert ("plus en service" in page.text) is mailbox
+    assert ("Aucune boîte n’est enregistrée" in page.text) is not mailbox
+    assert links_to_the_form(page) == [KEPT]
+
+
+def test_a_number_of_two_units_keeps_it_too(client):
+    OrganisationFactory(fase=815, mailbox=True)
+    OrganisationFactory(fase=815, mailbox=True, po_unit=True)
+    found = links_to_the_form(sound(client.get(f"{NEW}?{WAY}&numero=815")))
+    assert found == [KEPT | {"numero": "ec000815"}, KEPT | {"numero": "po000815"}, KEPT]
+
+
+# One's own mailboxes
+
+
+def test_a_titulaire_signed_in_presses_their_mailbox_instead_of_typing_it(client):
+    user = UserFactory()
+
+    def heads(name: str, *, until: date | None = None, **unit):
+        organisation = OrganisationFactory(mailbox=True, name=name, **unit)
+        HolderFactory(user=user, organisation=organisation, starts_on=date(2024, 9, 1), ends_on=until)
+        return organisation
+
+    own = heads("École d’essai")
+    heads("École quittée", until=date(2024, 10, 31))
+    heads("École close", closed_on=AT.date())
+    assert "École d’essai" not in sound(client.get(f"{NEW}?{WAY}")).text
+    sign_in(client, User.objects.get(pk=user.pk), strong=False)
+    page = sound(client.get(f"{NEW}?{WAY}"))
+    assert "École d’essai" in page.text
+    assert "École quittée" not in page.text
+    assert "École close" not in page.text
+    assert links_to_the_form(page)[0] == KEPT | {"numero": number(own.mailbox)}
+    assert "École d’essai" in sound(client.get(f"{NEW}?{WAY}&numero=zzz")).text  # beside what is wrong, too
+
+
+def test_an_answer_is_read_in_words_a_day_as_a_day_and_no_colon_follows_a_question(client):
+    client.post(NEW, sent(MailboxFactory(), r_livraison="10/01/2024"))
+    [ticket] = Ticket.objects.all()
+    assert tickets.answers_in_words(ticket) == [("Quel jour l’appareil a-t-il été livré ?", "10 janvier 2024")]
+    told = OutgoingMail.objects.get(kind="ticket.for_team")
+    for body in (told.text, told.html):
+        plain = body.replace("\N{NO-BREAK SPACE}", " ")
+        assert "Quel jour l’appareil a-t-il été livré ? 10 janvier 2024" in plain
+    Ticket.objects.update(answers={"livraison": "un jour", "ancien": "oui"})  # what no rule reads any longer
+    kept = dict(tickets.answers_in_words(Ticket.objects.get()))
+    assert kept == {"Quel jour l’appareil a-t-il été livré ?": "un jour", "ancien": "oui"}
+
+
+# What answers instead of a ticket, and before one
+
+
+def test_where_no_team_answers_the_contact_is_given_and_the_number_kept(client):
+    mailbox = MailboxFactory()
+    page = sound(client.get(f"{NEW}?besoin=nouveau-mot-de-passe&numero={number(mailbox)}"))
+    assert "Pas besoin d’écrire une demande" in page.text
+    main = page.html.partition("<main")[2].partition("</main>")[0]
+    assert "migrationBMA@cfwb.be" in main  # « (voir SGNE) », docs/routage.md
+    assert f"/assistant/?numero={number(mailbox)}" in page.links
+
+
+def test_whoever_came_by_the_assistant_goes_back_to_that_answer(client):
+    mailbox = MailboxFactory()
+    page = sound(
+        client.get(f"{NEW}?besoin=internet&fournisseur=pas-encore&numero={number(mailbox)}&parcours=internet/non")
+    )
+    assert f"/assistant/internet/non/?numero={number(mailbox)}" in page.links
+    odd = sound(client.get(f"{NEW}?besoin=usage&numero={number(mailbox)}&parcours=rien/de/tel"))
+    assert f"/assistant/?numero={number(mailbox)}" in odd.links
+
+
+def test_what_is_suggested_while_one_types_is_for_the_phase_of_the_mailbox(client):
+    """The phase goes with the address, not the number: nothing is looked up at each key, and nothing is told."""
+    for mailbox, phase in ((MailboxFactory(), "not_started"), (MoveFactory(migrated=True).mailbox, "migrated")):
+        html = client.get(f"{NEW}?besoin=technique&numero={number(mailbox)}").content.decode()
+        address = re.search(r'data-suggestions="([^"]+)"', html)[1].replace("&amp;", "&")
+        assert address == f"/aide/suggestions/?besoin=technique&phase={phase}"
+
+
+def test_suggestions_are_those_of_the_phase_that_is_told(client, tmp_path):
+    write(tmp_path, "apres", "Le nouveau xylographe.\n", title="Le xylographe", phases=["migrated"])
+    publish(tmp_path)
+    address = reverse("aide_suggestions")
+    for phase, there in (("migrated", True), ("not_started", False), ("", True), ("\0", True), ("x" * 999, True)):
+        page = Page(client.get(address, {"q": "xylographe", "phase": phase}))
+        assert ("/aide/apres/" in page.links) is there, phase
