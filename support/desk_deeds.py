@@ -20,7 +20,10 @@ Status = Ticket.Status
 
 @dataclass(frozen=True)
 class Deed:
-    """`asks` something, or is one press of a button. `when`: whether it makes sense for this ticket and person."""
+    """`asks` something, or is one press of a button. `when`: whether it makes sense for this ticket and person.
+
+    What writes to the requester always asks: first its `text` is read, then it is confirmed (F12).
+    """
 
     slug: str
     label: str
@@ -32,10 +35,11 @@ class Deed:
     form: type[forms.DeedForm] = forms.DeedForm
     key: str = ""
     brief: str = ""  # on the page of the ticket, where room is short
+    writes: bool = False  # a mail leaves, and nothing else is to be filled in first
 
     @property
     def asks(self) -> bool:
-        return bool(self.form.base_fields)
+        return self.writes or bool(self.form.base_fields)
 
 
 def _live(ticket: Ticket, user: User) -> bool:
@@ -76,6 +80,7 @@ _ALL = (
         _live,
         "Le demandeur reçoit un mail qui le lui dit. S’il répond dans les dix jours, la demande se rouvre.",
         key="s",
+        writes=True,
     ),
     Deed(
         "rouvrir",

@@ -1,5 +1,6 @@
 """What an agent asks somebody on the phone, once the mailbox and the need are known."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -8,6 +9,7 @@ from bma_portal.identity import refuse_national_number
 from support.forms_contact import OneLineField
 from support.forms_desk import DeskForm, Line, Text
 from support.forms_desk_ticket import LONGEST, PersonFields
+from support.models import Incident
 from support.needs import Answer
 
 
@@ -48,12 +50,16 @@ class CallerForm(PersonFields, DeskForm):
         error_messages={"max_length": "Un motif compte 300 signes au plus."},
     )
 
-    def __init__(self, *args: Any, questions: tuple[Answer, ...], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, questions: tuple[Answer, ...], incidents: Sequence[Incident] = (), **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.questions = questions
+        if incidents or self.data.get("incident"):  # one that was solved meanwhile is refused, not forgotten
+            self.fields["incident"] = _incident(incidents)
         for answer in questions:
             self.fields[f"q_{answer.key}"] = _question(answer)
-        order = ["last_name", "first_name", "email", "phone", *(f"q_{answer.key}" for answer in questions)]
+        order = ["incident", "last_name", "first_name", "email", "phone", *(f"q_{answer.key}" for answer in questions)]
         self.order_fields([*order, "subject", "text", "team", "why"])
 
     def clean_text(self) -> str:
@@ -71,6 +77,19 @@ class CallerForm(PersonFields, DeskForm):
         """What was answered to the questions of the need."""
         found = {answer.key: str(self.cleaned_data.get(f"q_{answer.key}") or "") for answer in self.questions}
         return {key: value for key, value in found.items() if value}
+
+
+def _incident(incidents: Sequence[Incident]) -> forms.Field:
+    return forms.TypedChoiceField(
+        label="Est-ce un signalement d’un incident en cours ?",
+        help_text="La demande le rejoint : elle en recevra les nouvelles, et sera résolue avec lui.",
+        required=False,
+        choices=[("", "Non, ou pas encore sûr"), *((str(row.pk), row.title) for row in incidents)],
+        coerce={str(row.pk): row for row in incidents}.__getitem__,
+        empty_value=None,
+        widget=forms.RadioSelect,
+        error_messages={"invalid_choice": "Choisissez un incident en cours de votre équipe, ou aucun."},
+    )
 
 
 def _question(answer: Answer) -> forms.Field:

@@ -303,7 +303,7 @@ class PersonFields(forms.Form):
     """Who asks, and how to reach them."""
 
     first_name = OneLineField(
-        label="Prénom",
+        label="Prénom (facultatif)",
         max_length=80,
         required=False,
         error_messages={"max_length": "Un prénom compte 80 signes au plus."},

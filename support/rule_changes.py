@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -33,18 +33,23 @@ class Returned:
     last_at: datetime
 
 
-def returned_by_rule() -> list[Returned]:
-    """The rules in question, the one most given back first; one that was replaced since is no longer."""
+def returned_by_rule(day: date) -> list[Returned]:
+    """The rules in question, the one most given back first; one that was replaced since, or ends, is no longer."""
     found = (
         RoutingRule.objects.filter(returns__isnull=False, replaced_by=None)
+        .exclude(valid_to__lte=day + timedelta(days=1))
         .annotate(times=Count("returns"), last_at=Max("returns__at"))
         .order_by("-times", "-last_at")
     )
     return [Returned(rule, rule.times, rule.last_at) for rule in found]
 
 
-def replacement(rule: RoutingRule, values: Mapping[str, Any], *, by: User, why: str, at: datetime) -> RoutingRule:
+def replacement(
+    rule: RoutingRule, values: Mapping[str, Any], *, by: User, why: str, stays: bool = False, at: datetime
+) -> RoutingRule:
     """The row that would replace this one: not saved. `values` holds `starts_on` and any of EDITABLE.
+
+    `stays`: it was in question and is right; the new row says the same, who read it again and why (E10).
 
     It starts tomorrow at the earliest: what was answered today stays what the rules say of today (E4). It ends when
     this one was to end. Raises Refusal, or ValidationError by field.
@@ -63,8 +68,11 @@ def replacement(rule: RoutingRule, values: Mapping[str, Any], *, by: User, why: 
         raise ValidationError({"starts_on": f"Cette règle prend fin le {day} : choisissez un jour d’avant."})
     kept = model_to_dict(rule, exclude=["id", "replaces"])
     new = RoutingRule(**kept | {name: values[name] for name in EDITABLE if name in values})
-    if all(getattr(new, name) == getattr(rule, name) for name in EDITABLE):
+    same = all(getattr(new, name) == getattr(rule, name) for name in EDITABLE)
+    if same and not stays:
         raise Refusal("Rien n’a changé : la nouvelle règle dirait la même chose.")
+    if stays and not same:
+        raise Refusal("Vous avez modifié la règle : voyez d’abord ce qui changerait.")
     new.valid_from, new.replaces = starts_on, rule
     new.changed_by, new.changed_at, new.change_reason = by.get_username(), at, why
     new.clean_fields()

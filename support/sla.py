@@ -97,18 +97,18 @@ def deadlines(clock: Clock, targets: Targets) -> list[Deadline]:
     """Each target that runs, the nearest first.
 
     An urgent ticket has half the time. The first answer is never overruled by a next one; a team that was handed the
-    ticket has its own first answer to give, from that moment, while the solution counts from the opening (E9). Minutes
-    held are added, so that a stop of three hours moves a deadline by three hours of opening, whatever was changed
-    meanwhile.
+    ticket has its own first answer to give, from that moment, instead of what the former one owed, while the solution
+    counts from the opening (E9). Minutes held are added, so that a stop of three hours moves a deadline by three hours
+    of opening, whatever was changed meanwhile.
     """
     running: list[tuple[str, datetime, int]] = [("solve", clock.opened_at, targets.solve)]
     held = {"solve": clock.held, "first": clock.held, "team": clock.held_team, "next": clock.held_asked}
+    handed, asked = clock.team_since > clock.opened_at, clock.asked_at
+    first = ("team", clock.team_since, targets.first) if handed else ("first", clock.opened_at, targets.first)
     if not clock.first_answered:
-        running.append(("first", clock.opened_at, targets.first))
-    if clock.asked_at is not None and clock.team_since > clock.opened_at and clock.team_since >= clock.asked_at:
-        running.append(("team", clock.team_since, targets.first))
-    elif clock.asked_at is not None and clock.first_answered:
-        running.append(("next", clock.asked_at, targets.next))
+        running.append(first)
+    elif asked is not None:
+        running.append(first if handed and clock.team_since >= asked else ("next", asked, targets.next))
     found = []
     for kind, start, minutes in running:
         granted = (minutes // 2 if clock.urgent else minutes) + held[kind]

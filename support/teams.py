@@ -13,8 +13,8 @@ CANNED: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
         TEAMS.ETNIC,
         "Boîte pleine : faire de la place",
         "Bonjour {prénom} {nom},\n\nLa boîte {boîte} ne reçoit plus rien parce qu’elle est pleine. Supprimez les "
-        "mails dont vous n’avez plus besoin, puis videz les éléments supprimés : les nouveaux mails arrivent dans "
-        "l’heure.",
+        "mails dont vous n’avez plus besoin, puis videz les éléments supprimés : la boîte pourra de nouveau recevoir "
+        "des mails. S’ils n’arrivent toujours pas, répondez à ce message.",
         ("reception",),
     ),
     (

@@ -20,6 +20,7 @@ MAILS = {
     "ticket.answered": "réponse",
     "ticket.moved": "changement d’équipe",
     "ticket.solved": "demande résolue, avis demandé",
+    "ticket.solved_copy": "demande résolue",
     "ticket.closed": "demande close",
     "ticket.reminder": "rappel",
     "ticket.code": "code de suivi",

@@ -46,11 +46,13 @@ class TicketMail(Mail):
     inside: ClassVar[bool] = False  # for those who work at it, not for those who ask
     first: ClassVar[bool] = False  # nothing was written to the requester before: it answers no mail
     of_message: ClassVar[bool] = False  # whether `object_id` is a message's number, else a ticket's
+    for_copies: ClassVar[type["TicketMail"] | None] = None  # what a second requester gets instead
 
     def __init__(
         self, ticket: Ticket, *, about: Message | None = None, recipient: str = "", role: str = "requester"
     ) -> None:
         self.ticket, self.about, self.recipient, self.role = ticket, about, recipient, role
+        self.own = ticket.reference  # a code asked for with that one reaches the recipient
 
     @property
     def sender(self) -> Sender:  # type: ignore[override]
@@ -88,9 +90,10 @@ class TicketMail(Mail):
             "title": self.title,
             # To an address that anybody may have typed, nothing that anybody may have typed
             "known": bool(ticket.user_id) or ticket.channel == Ticket.Channel.DESK,
-            "named": self.role == "requester",  # a copy is another person's
+            # A copy is another person's, and an address is nobody's name
+            "named": self.role == "requester" and bool(ticket.first_name or ticket.last_name),
             "signature": TEAM_SIGNATURES[TEAMS(ticket.team)],
-            "follow": absolute("ticket_follow") + f"?reference={ticket.reference}",
+            "follow": absolute("ticket_follow") + f"?reference={self.own}",
         }
 
     def row(self, *, at: datetime) -> OutgoingMail:
@@ -140,16 +143,23 @@ class Moved(TicketMail):
     of_message = True
 
 
-class Solved(TicketMail):
-    """With the link to the one opinion: it opens nothing else, and says nothing of the ticket but its reference."""
+class SolvedCopy(TicketMail):
+    """To whoever's ticket was joined to it: the one opinion is not theirs to give."""
 
-    kind = "ticket.solved"
+    kind = "ticket.solved_copy"
     event = "solved"
     title = "Votre demande est résolue"
-    sensitive = True  # it carries that link
 
     def serial(self) -> str:
         return f"{self.ticket.reopened}:"
+
+
+class Solved(SolvedCopy):
+    """With the link to the one opinion: it opens nothing else, and says nothing of the ticket but its reference."""
+
+    kind = "ticket.solved"
+    sensitive = True  # it carries that link
+    for_copies = SolvedCopy
 
     def context(self, *, at: datetime) -> dict[str, Any]:
         token = tokens.opinion_token(self.ticket).reveal()
@@ -170,6 +180,11 @@ class Reminder(TicketMail):
 
     def serial(self) -> str:
         return f"{self.ticket.held_since:%Y%m%d%H%M%S}:{self.ticket.reminders}:"
+
+    def context(self, *, at: datetime) -> dict[str, Any]:
+        from support.tickets.ending import open_items
+
+        return super().context(at=at) | {"will_close": not open_items(self.ticket)}
 
 
 class FollowCode(TicketMail):
@@ -204,13 +219,18 @@ class ForTeam(TicketMail):
         return _subject(f"{self.ticket.mailbox.organisation.name[:80]} : {self.ticket.subject[:80]}", self.ticket)
 
     def context(self, *, at: datetime) -> dict[str, Any]:
-        from support.tickets.ending import thread_of
+        from support.tickets.ending import may_end_by_a_word, open_items, thread_of
         from support.tickets.opening import answers_in_words, need_label
 
         thread = thread_of(self.ticket, with_notes=False)
         files = [file for message in thread for file in message.attachments.all()]
         return super().context(at=at) | {
             "thread": thread,
+            "again": self.about is not None and self.about.kind == Message.Kind.REQUEST and self.about != thread[0],
+            "settled": not self.ticket.is_live,
+            "by_a_word": may_end_by_a_word(self.ticket),
+            "items": [item[:1].lower() + item[1:] for item in open_items(self.ticket)],
+            "unit": self.ticket.mailbox.organisation,
             "need": need_label(self.ticket.need),
             "answers": answers_in_words(self.ticket),
             "personal": sum(file.personal for file in files),
@@ -273,14 +293,19 @@ def tell_requester(
 ) -> OutgoingMail | None:
     """Queue it for the requester, and for those whose ticket was joined to this one; in the caller's transaction.
 
-    A code goes to the requester's address alone. Nobody, once the requester lost access (A6).
+    A code goes to the requester's address alone, and so does the link to the opinion. Nobody, once the requester lost
+    access (A6).
     """
     if ticket.revoked_at or ticket.erased_at:
         return None
     first = _queue(mail_class(ticket, about=about), at=at)
-    if not mail_class.sensitive:
+    copied = mail_class.for_copies or mail_class
+    if ticket.copies and not copied.sensitive:
+        own = {email.lower(): reference for email, reference in ticket.merged.values_list("email", "reference")}
         for number, address in enumerate(ticket.copies):
-            _queue(mail_class(ticket, about=about, recipient=address, role=f"copie{number}"), at=at)
+            copy = copied(ticket, about=about, recipient=address, role=f"copie{number}")
+            copy.own = own.get(address.lower(), copy.own)
+            _queue(copy, at=at)
     return first
 
 
@@ -371,4 +396,4 @@ def _last_to(ticket: Ticket, to: list[str]) -> str:
 
 
 _OF_MESSAGES = [cls.kind for cls in (Answered, Moved, Closed, ForTeam, News)]
-_OF_TICKETS = [cls.kind for cls in (Received, Solved, Reminder, FollowCode, DueSoon, Overdue)]
+_OF_TICKETS = [cls.kind for cls in (Received, Solved, SolvedCopy, Reminder, FollowCode, DueSoon, Overdue)]

@@ -247,7 +247,7 @@ def _query(*, reference: str, teams: list[str], user: int, at: datetime, day: da
             ),
             r_incidents=_rows(
                 Incident.objects.filter(
-                    team=OuterRef("team"), status=Incident.Status.OPEN, need=OuterRef("need")
+                    Q(need=OuterRef("need")) | Q(need=""), team=OuterRef("team"), status=Incident.Status.OPEN
                 ).order_by("-pk")[:3],
                 *("id", "title"),
             ),

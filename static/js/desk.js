@@ -97,10 +97,8 @@
     if (going > Date.now()) {
       going = 0;
       const place = QUEUES[event.key] ? `${desk}?file=${QUEUES[event.key]}` : event.key === "i" ? `${desk}incidents/` : "";
-      if (place) {
-        event.preventDefault();
-        location.assign(place);
-      }
+      if (event.key.length === 1) event.preventDefault(); // « g » was meant: no key after it is a deed's
+      if (place) location.assign(place);
       return;
     }
     if (event.key === "Enter" && event.target === document.body) return open();

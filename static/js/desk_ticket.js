@@ -71,12 +71,13 @@
     lost = document.activeElement !== document.body;
   });
 
-  document.body.addEventListener("htmx:afterSettle", () => {
+  document.body.addEventListener("htmx:afterSettle", (event) => {
+    const opened = event.detail.target?.id === "geste" && event.detail.requestConfig?.verb === "get"; // a deed that asks
     const summary = document.querySelector("#geste [data-error-summary], #ecrire [data-error-summary], #noter [data-error-summary]");
     if (summary && summary !== document.activeElement && !summary.dataset.read) {
       summary.dataset.read = "1";
       summary.focus();
-    } else if (lost && document.activeElement === document.body) {
+    } else if (opened || (lost && document.activeElement === document.body)) {
       const asked = document.querySelector("#geste input:not([type=hidden]), #geste select, #geste textarea, #geste button");
       (asked ?? say).focus();
     }

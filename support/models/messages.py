@@ -10,7 +10,10 @@ from support.models.tickets import Ticket
 
 
 class Message(models.Model):
-    """One message of the thread. `origin` is the ticket it was written in, when that one was merged into this one."""
+    """One message of the thread.
+
+    `origin`: the ticket it was written in, when that one was merged into this one, or whose requester wrote it since.
+    """
 
     class Kind(models.TextChoices):
         REQUEST = "request", "message du demandeur"

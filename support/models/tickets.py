@@ -87,7 +87,7 @@ class Ticket(Stateful):
         Status.NEW: {Status.OPEN, Status.WAITING, Status.SOLVED, Status.CLOSED, Status.MERGED},
         Status.OPEN: {Status.NEW, Status.WAITING, Status.SOLVED, Status.CLOSED, Status.MERGED},
         Status.WAITING: {Status.OPEN, Status.NEW, Status.SOLVED, Status.CLOSED, Status.MERGED},
-        Status.SOLVED: {Status.OPEN, Status.CLOSED, Status.MERGED},
+        Status.SOLVED: {Status.OPEN, Status.NEW, Status.CLOSED, Status.MERGED},
         Status.CLOSED: set(),
         Status.MERGED: set(),
     }

@@ -5,15 +5,17 @@ mails, all or none. Locks are taken in one order: tickets by id, incident first;
 """
 
 from support.tickets.assigning import assign, release, take, unwatch, watch
-from support.tickets.common import Stale
+from support.tickets.common import Stale, joined_by
 from support.tickets.ending import close, go_on, merge, open_items, reopen, solve, thread_of, wait
 from support.tickets.following import (
+    as_writer,
     by_reference,
     give_opinion,
     may_follow,
     opinion_is_open,
     revoke,
     send_follow_code,
+    thread_as_told,
     ticket_by_code,
 )
 from support.tickets.incidents import declare, join, leave, open_incidents, preview, solve_incident, update
@@ -27,6 +29,7 @@ __all__ = [
     "Stale",
     "answer",
     "answers_in_words",
+    "as_writer",
     "assign",
     "by_reference",
     "change_requester",
@@ -39,6 +42,7 @@ __all__ = [
     "give_opinion",
     "go_on",
     "join",
+    "joined_by",
     "leave",
     "may_follow",
     "merge",
@@ -62,6 +66,7 @@ __all__ = [
     "solve_incident",
     "take",
     "team_wrote_by_mail",
+    "thread_as_told",
     "thread_of",
     "tick",
     "ticket_by_code",

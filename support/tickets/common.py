@@ -58,6 +58,13 @@ def locked_rows(tickets: "QuerySet[Ticket]") -> list[Ticket]:
     return list(rows.defer("search").order_by("pk"))
 
 
+def joined_by(ticket: Ticket, address: str) -> Ticket | None:
+    """The ticket of that second requester, which was joined to this one; None if they are told of it no more."""
+    if address.lower() not in {copy.lower() for copy in ticket.copies}:
+        return None
+    return Ticket.objects.filter(merged_into=ticket, email__iexact=address).defer("search").order_by("pk").first()
+
+
 def expect_live(ticket: Ticket) -> None:
     if not ticket.is_live:
         raise Refusal(f"Cette demande est {ticket.get_status_display()} : rien ne s’y ajoute plus.")
@@ -166,12 +173,32 @@ def resume(ticket: Ticket, status: str, *, by: Actor, at: datetime, note: str = 
     ticket.move_to(status, by=name_of(by), at=at, note=note, held_since=None, **facts)
 
 
+def reopen_locked(ticket: Ticket, *, by: Actor, at: datetime, note: str) -> None:
+    """A solved ticket goes on, with whoever followed it, else among those to take; its clock stood still meanwhile."""
+    if ticket.solved_at is not None:
+        _stood_still(ticket, since=ticket.solved_at, at=at)
+    ticket.reopened += 1
+    ticket.solved_at = None
+    ask(ticket, at=at)
+    resume(ticket, Status.OPEN if ticket.assignee_id else Status.NEW, by=by, at=at, note=note)
+
+
+def ask(ticket: Ticket, *, at: datetime) -> None:
+    """The requester waits for an answer from now on: a target of its own, of which nothing was said yet."""
+    ticket.asked_at, ticket.held_minutes_asked = at, 0
+    ticket.alerts = [alert for alert in ticket.alerts if not alert.endswith(":next")]
+
+
 def _add_wait(ticket: Ticket, *, at: datetime) -> None:
     if ticket.held_since is not None:
-        waited = sla.between(ticket.held_since, at, targets_of(ticket.team, at=at).hours)
-        ticket.held_minutes += waited
-        ticket.held_minutes_team += waited
-        ticket.held_minutes_asked += waited
+        _stood_still(ticket, since=ticket.held_since, at=at)
+
+
+def _stood_still(ticket: Ticket, *, since: datetime, at: datetime) -> None:
+    waited = sla.between(since, at, targets_of(ticket.team, at=at).hours)
+    ticket.held_minutes += waited
+    ticket.held_minutes_team += waited
+    ticket.held_minutes_asked += waited
 
 
 # What a search finds it by

@@ -7,8 +7,9 @@ from django.db import transaction
 from accounts.models import User
 from bma_portal import audit
 from bma_portal.errors import Refusal
-from support import ticket_mails
+from support import sla, ticket_mails
 from support.models import Draft, Message, Ticket, TicketCheck, Watcher
+from support.needs import NEEDS
 from support.tickets.common import (
     Actor,
     Kind,
@@ -21,8 +22,10 @@ from support.tickets.common import (
     locked,
     locked_rows,
     log,
+    reopen_locked,
     resume,
     save,
+    targets_of,
 )
 from support.tickets.moving import checklist
 from support.tickets.thread import event
@@ -65,14 +68,24 @@ def solve(ticket: Ticket, *, by: Actor, version: int | None = None, at: datetime
     return row
 
 
-def solve_locked(row: Ticket, *, by: Actor, at: datetime) -> None:
+def may_end_by_a_word(row: Ticket) -> bool:
+    """Whether its requester, or a team by mail, ends it by saying so: not a theft or a password, before its list."""
+    return not (row.need in NEEDS and NEEDS[row.need].sensitive and open_items(row))
+
+
+def solve_locked(row: Ticket, *, by: Actor, by_a_word: bool = False, at: datetime) -> Message:
+    """Returns what the requester is told of it. `by_a_word`: from outside the desk, where no list can be ticked."""
     expect_live(row)
-    if missing := open_items(row):
+    missing = open_items(row)
+    if missing and not (by_a_word and may_end_by_a_word(row)):
         raise Refusal(f"Avant de résoudre cette demande, cochez : {' ; '.join(missing)}.")
+    if missing:
+        log(row, "liste", "", "", by=by, at=at, why=f"résolue sans cocher : {' ; '.join(missing)}")
     row.solved_at, row.asked_at = at, None
     resume(row, Status.SOLVED, by=by, at=at, due_at=None)
     told = event(row, "Votre demande est résolue.", by=by, at=at)
     ticket_mails.tell_requester(ticket_mails.Solved, row, about=told, at=at)
+    return told
 
 
 def close(ticket: Ticket, *, why: str, by: Actor, version: int | None = None, at: datetime) -> Ticket:
@@ -99,14 +112,12 @@ def close_locked(row: Ticket, *, why: str, by: Actor, tell: bool = True, at: dat
 
 
 def reopen(ticket: Ticket, *, by: Actor, version: int | None = None, at: datetime) -> Ticket:
-    """A solved ticket goes on, with whoever followed it."""
+    """A solved ticket goes on, with whoever followed it; if nobody did, it is to be taken."""
     with transaction.atomic():
         row = locked(ticket, version=version)
         if row.status != Status.SOLVED:
             raise Refusal("Seule une demande résolue se rouvre ; une demande close est suivie d’une nouvelle.")
-        row.reopened += 1
-        row.solved_at, row.asked_at = None, at
-        resume(row, Status.OPEN, by=by, at=at, note="rouverte")
+        reopen_locked(row, by=by, at=at, note="rouverte")
         save(row, at=at)
     return row
 
@@ -147,7 +158,6 @@ def merge(ticket: Ticket, *, into: Ticket, by: User, version: int | None = None,
         stays.copies += [address for address in informed if address.lower() not in known]
         stays.incident = stays.incident or goes.incident
         is_older = goes.opened_at < stays.opened_at
-        stays.opened_at = min(stays.opened_at, goes.opened_at)
         if goes.status in {Status.NEW, Status.OPEN} and goes.asked_at and stays.status == Status.WAITING:
             # nobody has answered what the other one asks
             resume(stays, Status.OPEN if stays.assignee_id else Status.NEW, by=by, at=at)
@@ -159,11 +169,24 @@ def merge(ticket: Ticket, *, into: Ticket, by: User, version: int | None = None,
         goes.merged_into = stays
         resume(goes, Status.MERGED, by=by, at=at, merged_into=stays, due_at=None)
         if is_older:
-            stays.held_minutes = max(stays.held_minutes, goes.held_minutes)
+            _count_from(goes, stays, at=at)
         save(goes, at=at)
         save(stays, at=at)
         audit.record("ticket.merged", about=goes, by=by, at=at, details={"into": stays.reference})
     return stays
+
+
+def _count_from(goes: Ticket, stays: Ticket, *, at: datetime) -> None:
+    """The older one's moments and what its clock stood still: joining two tickets of a team is no handover (E9)."""
+    if goes.solved_at is not None:  # nobody asked anything from then until the other one was opened
+        hours = targets_of(stays.team, at=at).hours
+        rest = sla.between(goes.solved_at, stays.opened_at, hours)
+        goes.held_minutes, goes.held_minutes_team = goes.held_minutes + rest, goes.held_minutes_team + rest
+    stays.held_minutes = max(stays.held_minutes, goes.held_minutes)
+    if goes.team_since < stays.team_since:
+        stays.held_minutes_team = max(stays.held_minutes_team, goes.held_minutes_team)
+    stays.opened_at, stays.team_since = goes.opened_at, min(stays.team_since, goes.team_since)
+    stays.first_answered_at = stays.first_answered_at or goes.first_answered_at
 
 
 def _join_drafts(goes: Ticket, stays: Ticket) -> None:

@@ -11,25 +11,45 @@ from accounts.mode import holder_of
 from accounts.models import User
 from bma_portal import limits
 from bma_portal.errors import Refusal
+from bma_portal.mail.models import OutgoingMail
 from support import ticket_mails, tokens
-from support.models import Ticket
-from support.tickets.common import PORTAL, Status, locked, log
+from support.models import Message, Ticket
+from support.tickets.common import PORTAL, Status, joined_by, locked, log
 
 CODE_MINUTES = 30
 CODE_TRIES = 5
 CODES_PER_HOUR = limits.Limit("suivi-destination", 5, 3600)
+TOLD = [mail.kind for mail in (ticket_mails.Answered, ticket_mails.Moved, ticket_mails.Closed)]  # each of a message
 WRONG = "Ce code n’est pas le bon, ou il n’est plus valable. Vérifiez-le, ou demandez-en un autre."
 
 
 def by_reference(reference: str) -> Ticket | None:
     """The ticket that bears it, or the one that it was joined to; `D-BCDF-2345`, however it is typed."""
+    found = _bearer(reference)
+    return found.merged_into if found is not None and found.merged_into is not None else found
+
+
+def _bearer(reference: str) -> Ticket | None:
     signs = "".join(sign for sign in reference.upper() if sign.isascii() and sign.isalnum())
     if len(signs) == 9:
         signs = signs.removeprefix("D")
     if len(signs) != 8:
         return None
-    found = Ticket.objects.filter(reference=f"D-{signs[:4]}-{signs[4:]}").select_related("merged_into").first()
-    return found.merged_into if found is not None and found.merged_into is not None else found
+    return Ticket.objects.filter(reference=f"D-{signs[:4]}-{signs[4:]}").select_related("merged_into").first()
+
+
+def _whose_code(reference: str) -> Ticket | None:
+    """The ticket whose address gets the code of that reference.
+
+    One that was joined to another keeps its own address, as long as it is kept informed of the other; else it is that
+    of the ticket that stays.
+    """
+    found = _bearer(reference)
+    stays = found.merged_into if found is not None else None
+    if found is None or stays is None:
+        return found
+    informed = found.email.lower() in {copy.lower() for copy in stays.copies}
+    return found if informed and not stays.revoked_at and not stays.erased_at else stays
 
 
 def send_follow_code(reference: str, *, at: datetime) -> None:
@@ -37,7 +57,7 @@ def send_follow_code(reference: str, *, at: datetime) -> None:
 
     Outside a transaction: the limit by destination is counted apart.
     """
-    ticket = by_reference(reference)
+    ticket = _whose_code(reference)
     if ticket is None or ticket.revoked_at or ticket.erased_at:
         limits.exceeded_by("aucune", CODES_PER_HOUR)
         return
@@ -51,8 +71,11 @@ def send_follow_code(reference: str, *, at: datetime) -> None:
 
 
 def ticket_by_code(reference: str, code: str, *, at: datetime) -> Ticket:
-    """The ticket, for whoever reads its address. Five tries, half an hour. Raises Refusal, always the same."""
-    ticket = by_reference(reference)
+    """The ticket whose address is read by whoever typed this: the one that stays, or one that was joined to it.
+
+    Five tries, half an hour. Raises Refusal, always the same.
+    """
+    ticket = _whose_code(reference)
     if ticket is None:
         raise Refusal(WRONG)
     with transaction.atomic():
@@ -80,6 +103,27 @@ def may_follow(ticket: Ticket, user: User, *, at: datetime) -> bool:
     if holder is not None and holder.user_id == user.pk:
         return True
     return ticket.user_id == user.pk and ticket.revoked_at is None
+
+
+def thread_as_told(ticket: Ticket, address: str) -> list[Message]:
+    """What the requester of a joined ticket reads of the one that stays: their own words, and what they were mailed.
+
+    Their address may be anybody's: no code sent there shows what another person wrote.
+    """
+    thread = Message.objects.filter(ticket=ticket, kind__in=Message.PUBLIC)
+    mails = OutgoingMail.objects.filter(kind__in=TOLD, object_id__in=thread.order_by().values("pk"), to=[address])
+    told = mails.exclude(status=OutgoingMail.Status.CANCELLED).order_by().values("object_id")
+    own = Ticket.objects.filter(merged_into=ticket, email__iexact=address).order_by().values("pk")
+    return list(thread.filter(Q(origin__in=own) | Q(pk__in=told)).prefetch_related("attachments"))
+
+
+def as_writer(ticket: Ticket, address: str) -> dict[str, Any]:
+    """That requester of a joined ticket, as `requester_wrote` is told who writes: by the name that they gave."""
+    own = joined_by(ticket, address)
+    if own is None:
+        return {"author_name": address, "writer": {"email": address}}
+    fields = {name: getattr(own, name) for name in ("first_name", "last_name", "phone", "user")}
+    return {"author_name": own.requester_name, "writer": fields | {"email": address}}
 
 
 def holder_left(sender: Any, holder: Any, by: str, at: datetime, **_: Any) -> None:

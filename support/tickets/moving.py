@@ -23,8 +23,8 @@ def transfer(
 ) -> Ticket:
     """Hand it over: its own clock for the receiver, the total stays, the requester is told who has it (E9).
 
-    `returned`: it came to the wrong team; the rule that sent it there is listed for review (E10). Raises Refusal for
-    a team that may never have it, or without a reason.
+    `returned`: it came to the wrong team; the rule that sent it there, if one did, is listed for review (E10). Raises
+    Refusal for a team that may never have it, or without a reason.
     """
     if to not in TEAMS.values:
         raise Refusal("Choisissez l’équipe qui reçoit la demande.")
@@ -36,7 +36,9 @@ def transfer(
         if row.team == to:
             raise Refusal("Cette équipe a déjà la demande.")
         refuse_wrong_team(row, to, mailbox=row.mailbox, at=at)
-        log(row, "équipe", row.team, to, by=by, at=at, why=why, returned_rule=row.rule if returned else None)
+        # What a person handed to this team, no rule sent there
+        faulty = row.rule if returned and row.rule is not None and row.rule.team == row.team else None
+        log(row, "équipe", row.team, to, by=by, at=at, why=why, returned_rule=faulty)
         if row.assignee_id:
             log(row, "suivie par", row.assignee, "", by=by, at=at, why="changement d’équipe")
         if row.status == Status.WAITING:
@@ -50,7 +52,7 @@ def transfer(
             log(row, "incident", row.incident, "", by=by, at=at, why="changement d’équipe")
             row.incident = None
         row.alerts = [alert for alert in row.alerts if not alert.endswith(":team")]
-        if returned:
+        if faulty is not None:
             row.rule = None
         row.reason, row.source = f"Confiée à cette équipe : {why}"[:400], ""  # between teams: no source cites it
         row.asked_at = row.asked_at or at  # whoever hands over leaves something to answer
@@ -61,7 +63,7 @@ def transfer(
     return row
 
 
-def give_back(ticket: Ticket, *, why: str, by: User, version: int | None = None, at: datetime) -> Ticket:
+def give_back(ticket: Ticket, *, why: str, by: Actor, version: int | None = None, at: datetime) -> Ticket:
     """« Pas pour nous »: to the team that had it before, else to the one that sorts (E10)."""
     former = TicketChange.objects.filter(ticket=ticket, field="équipe").order_by("-pk").values_list("old", flat=True)
     before = former.first()

@@ -1,7 +1,7 @@
 """A ticket begins: routed by the rules of the day, its facts kept as they were, its mails queued with it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
@@ -10,11 +10,12 @@ from accounts.models import Contact, Mailbox, User
 from bma_portal import kept
 from bma_portal.errors import Refusal
 from bma_portal.prepared import insert
+from bma_portal.templatetags.french import sans_semaine
 from migration.models import Move
 from support import attachments, routing, ticket_mails
 from support.facts import facts_from
 from support.models import Message, Ticket
-from support.needs import NEEDS
+from support.needs import NEEDS, Answer
 from support.proofs import Prepared
 from support.routing import Outcome, Route
 from support.status import MailboxStatus, status_of
@@ -185,10 +186,18 @@ def need_label(need: str) -> str:
 def answers_in_words(ticket: Ticket) -> list[tuple[str, str]]:
     """The answers given before the form, as they were asked: copied into the ticket (E6)."""
     found = NEEDS.get(ticket.need)
-    labels: dict[str, Any] = {answer.key: answer for answer in found.answers} if found else {}
     words = []
     for key, value in ticket.answers.items():
-        answer = labels.get(key)
-        choice = next((c.label for c in answer.choices if c.value == value), value) if answer else value
-        words.append((answer.label if answer else key, choice))
+        answer = found.answer(key) if found else None
+        words.append((answer.label, _answer_in_words(answer, value)) if answer else (key, value))
     return [(label, value) for label, value in ticket.way] + words
+
+
+def _answer_in_words(answer: Answer, value: str) -> str:
+    """The words of the choice, a day as one says it; what is neither, as it was kept."""
+    if answer.date:
+        try:
+            return sans_semaine(date.fromisoformat(value))
+        except ValueError:
+            return value
+    return next((choice.label for choice in answer.choices if choice.value == value), value)

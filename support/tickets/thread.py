@@ -18,17 +18,21 @@ from support.tickets.common import (
     Actor,
     Kind,
     Status,
+    ask,
     expect_live,
     hold,
     index,
+    joined_by,
     locked,
     log,
     name_of,
     person,
+    reopen_locked,
     resume,
     save,
 )
 from support.tickets.opening import need_label, open_ticket, refuse_wrong_team
+from support.tickets.words import Word, says_settled, word_of
 
 THEN = (Status.OPEN, Status.WAITING, Status.SOLVED)  # what an answer leaves behind
 
@@ -50,36 +54,60 @@ def requester_wrote(
     A ticket that was closed, or solved for more than ten days, stays as it is: a new one follows it, and the message
     is the first of that one (F21), or goes on in it. A merged one passes it on to the ticket that took its place.
 
+    A message that says « c’est réglé » and no more ends the ticket, or leaves it ended (`support/tickets/words.py`).
+
     `writer`: where the requester is not the author, who is, as a ticket names its requester: the one that follows is
     answered to them. Raises Refusal if it would be to somebody who lost access, or whose identity is erased.
     """
     with transaction.atomic():
         row = _locked_heir(ticket)
-        if _is_over(row, at=at):
+        words: dict[str, Any] = {"text": text, "quoted": quoted, "html": html}
+        name = author_name or row.requester_name
+        settles = _settles(row, text, writer, name=name)
+        if _is_over(row, at=at) and not settles:
             mine = row.followed_by.live().filter(email__iexact=(writer or {}).get("email", row.email))
             suite = mine.defer("search").order_by("-pk").first()
             if suite is None:
-                words: dict[str, Any] = {"text": text, "quoted": quoted, "html": html, "files": files}
-                return _next_one(row, **words, author_name=author_name, by_mail=by_mail, writer=writer, at=at)
+                words |= {"files": files, "author_name": author_name, "by_mail": by_mail, "writer": writer}
+                return _next_one(row, **words, at=at)
             row = _locked_heir(suite)
-        name = author_name or row.requester_name
-        message = _write(
-            row, Kind.REQUEST, text=text, quoted=quoted, html=html, author=None, name=name, by_mail=by_mail, at=at
-        )
+            name = author_name or row.requester_name
+        origin = joined_by(row, writer["email"]) if writer else None
+        message = _write(row, Kind.REQUEST, **words, author=None, name=name, by_mail=by_mail, origin=origin, at=at)
         _attach(row, message, files, at=at)
+        if settles:
+            return _settled(row, message, at=at)
         if row.status == Status.SOLVED:
-            row.reopened += 1
-            row.solved_at = None
-            resume(row, Status.OPEN, by=REQUESTER, at=at, note="le demandeur a écrit")  # to whoever followed it
+            reopen_locked(row, by=REQUESTER, at=at, note="le demandeur a écrit")
         elif row.status == Status.WAITING:
             to = Status.OPEN if row.assignee_id else Status.NEW
             resume(row, to, by=REQUESTER, at=at, note="le demandeur a répondu")
         if row.asked_at is None:
-            row.asked_at, row.held_minutes_asked = at, 0
-            row.alerts = [alert for alert in row.alerts if not alert.endswith(":next")]
+            ask(row, at=at)
         save(row, at=at)
         ticket_mails.tell_team(row, message, at=at)
         ticket_mails.tell_watchers(row, message, at=at)
+    return message
+
+
+def _settles(row: Ticket, text: str, writer: Mapping[str, Any] | None, *, name: str) -> bool:
+    """Whether these words end it, or need no new one: not those of somebody whose own ticket was joined to it."""
+    from support.tickets.ending import may_end_by_a_word  # the two call each other
+
+    others = {copy.lower() for copy in row.copies}
+    own = (writer or {}).get("email", "").lower() not in others and not row.erased_at
+    return own and not (row.revoked_at and writer is None) and says_settled(text, name) and may_end_by_a_word(row)
+
+
+def _settled(row: Ticket, message: Message, *, at: datetime) -> Message:
+    """The requester says so. Those who work at it are told, unless it was solved already: thanks reopen nothing."""
+    from support.tickets.ending import solve_locked
+
+    if row.is_live:
+        solve_locked(row, by=REQUESTER, by_a_word=True, at=at)
+        ticket_mails.tell_team(row, message, at=at)
+        ticket_mails.tell_watchers(row, message, at=at)
+    save(row, at=at)
     return message
 
 
@@ -184,15 +212,38 @@ def team_wrote_by_mail(
 ) -> Message:
     """A reply of Priminfo or Enseignement.be, by mail: a public answer, the requester's turn (F10).
 
-    Raises Refusal if that team has not got the ticket (any more), or if it has ended.
+    Unless it begins with a word (`support/tickets/words.py`): « pas pour nous » returns the ticket, and nothing of it
+    is public; « résolu » solves it, after the answer that the rest is. Raises Refusal if that team has not got the
+    ticket (any more), if it has ended, or if only the desk may solve it.
     """
+    word, rest = word_of(text)
+    how: dict[str, Any] = {"quoted": quoted, "html": html}
     with transaction.atomic():
         row = _locked_heir(ticket)
         if row.team != team:
             raise Refusal("Cette demande n’est plus confiée à votre équipe : votre message n’y est pas ajouté.")
         expect_live(row)
-        message = _answered(row, text=_text(text), quoted=quoted, html=html, by=sender_name, files=files, at=at)
-        _then(row, Status.WAITING, by=sender_name, at=at)
+        if word is Word.NOT_OURS:
+            from support.tickets.moving import give_back  # the two call each other
+
+            message = _write(
+                row, Kind.NOTE, text=_text(text), author=None, name=sender_name, by_mail=True, at=at, **how
+            )
+            _attach(row, message, files, at=at)
+            why = " ".join(rest.split())[:300] or "elle répond par mail que la demande n’est pas pour elle."
+            give_back(row, why=why, by=sender_name, at=at)
+        elif word is Word.SOLVED:
+            from support.tickets.ending import solve_locked
+
+            answered = _answered(row, text=rest, by=sender_name, files=files, at=at, **how) if rest else None
+            told = solve_locked(row, by=sender_name, by_a_word=True, at=at)
+            if answered is None:
+                _attach(row, told, files, at=at)
+            message = answered or told
+            save(row, at=at)
+        else:
+            message = _answered(row, text=_text(text), by=sender_name, files=files, at=at, **how)
+            _then(row, Status.WAITING, by=sender_name, at=at)
     return message
 
 
@@ -282,10 +333,12 @@ def _write(
     quoted: str = "",
     html: str = "",
     by_mail: bool = False,
+    origin: Ticket | None = None,
     at: datetime,
 ) -> Message:
     message = Message.objects.create(
         ticket=row,
+        origin=origin,
         kind=kind,
         author=author,
         author_name=name[:160],

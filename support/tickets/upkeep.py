@@ -21,13 +21,17 @@ from support.tickets.common import (
     REOPEN_DAYS,
     Status,
     locked_rows,
+    resume,
+    save,
     targets_of,
 )
-from support.tickets.ending import close_locked
+from support.tickets.ending import close_locked, open_items
+from support.tickets.thread import note
 
 log = logging.getLogger(__name__)
 PERSONAL_DAYS = 30  # a police report or a copy of a card, after the end of its ticket (as D14 for proofs)
 CHUNK = 200
+LIST_IS_OPEN = "Sans réponse du demandeur après deux rappels, et la liste n’est pas complète"
 
 
 def tick(*, at: datetime) -> None:
@@ -131,12 +135,21 @@ def remind(*, at: datetime) -> int:
 
 
 def close_old(*, at: datetime) -> int:
-    """Close what its requester left without an answer after two reminders, and what was solved long enough ago."""
+    """Close what its requester left without an answer after two reminders, and what was solved long enough ago.
+
+    What has a mandatory item open is its team's again instead: the list holds back a closing, whoever closes (F20).
+    """
     today = brussels_date(at)
 
     def abandoned(row: Ticket) -> None:
-        if today >= working_days_after(brussels_date(row.held_since or at), CLOSE_WORKING_DAYS):
-            close_locked(row, why="sans réponse de votre part après deux rappels.", by=PORTAL, at=at)
+        if today < working_days_after(brussels_date(row.held_since or at), CLOSE_WORKING_DAYS):
+            return
+        if missing := open_items(row):
+            resume(row, Status.OPEN if row.assignee_id else Status.NEW, by=PORTAL, at=at, note=LIST_IS_OPEN)
+            save(row, at=at)
+            note(row, text=f"{LIST_IS_OPEN}. Reste à cocher : {' ; '.join(missing)}.", by=PORTAL, at=at)
+            return
+        close_locked(row, why="sans réponse de votre part après deux rappels.", by=PORTAL, at=at)
 
     def settled(row: Ticket) -> None:
         close_locked(row, why="résolue.", by=PORTAL, tell=False, at=at)

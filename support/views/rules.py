@@ -62,7 +62,7 @@ def rules_page(request: HttpRequest) -> HttpResponse:
         "stages": list(Stage),
         "closed": day >= campaign.old_server_closes_on,
         "campaign": campaign,
-        "returned": returned_by_rule(),
+        "returned": returned_by_rule(today),
         "to_come": RoutingRule.objects.filter(valid_from__gt=today).order_by("valid_from", "need", "position"),
         "may_change": may_change(request),
         "changeable": _changeable(rules, today) if may_change(request) else set(),
@@ -129,14 +129,19 @@ def modify(request: HttpRequest, pk: int) -> HttpResponse:
         "need": NEEDS[rule.need],
         "history": _history(rule),
         "later": RoutingRule.objects.filter(replaces=rule).first(),
+        "returned": rule.returns.count(),
         "over": rule.valid_to is not None and rule.valid_to <= brussels_date(at) + timedelta(days=1),
         "placeholders": [(name, example) for name, (_, example) in PLACEHOLDERS.items()],
     }
     form = RuleForm.of(rule, at) if request.method != "POST" else RuleForm(kept(request.POST))
     if request.method == "POST" and form.is_valid():
         try:
-            values = form.cleaned_data
-            new = replacement(rule, values, by=request.user, why=values["why"], at=at)  # type: ignore[arg-type]
+            values, stays = form.cleaned_data, "relue" in request.POST
+            new = replacement(rule, values, by=request.user, why=values["why"], stays=stays, at=at)  # type: ignore[arg-type]
+            if stays:
+                change(rule, new, by=request.user, cells=0, at=at)  # type: ignore[arg-type]
+                messages.success(request, "La règle est relue : elle reste.")
+                return redirect("desk_rules")
             cells = preview(rule, new, rules_on(brussels(new.valid_from, 12)), default_campaign())  # type: ignore[arg-type]
             if request.POST.get("vu") == form.seal():
                 change(rule, new, by=request.user, cells=len(cells), at=at)  # type: ignore[arg-type]

@@ -26,6 +26,10 @@ def test_a_ticket_for_a_caller_is_routed_and_says_who_wrote_it_down(sheet, lena)
     page.assert_sound()
     assert "Déjà demandé" in page.text
     assert "Les règles la confient à ETNIC" in page.text
+    (change,) = [link for link in page.links if "changer=" in link]
+    page = sheet.open(change)
+    assert page.status == 200  # asked again, not blamed for what is not chosen yet
+    assert f'value="{unit.kind}{unit.fase:06d}"' in page.html
     typed = {"numero": f"{unit.kind}{unit.fase}", "besoin": "technique", "q_sujet": "webmail", "team": "regles"}
     who = {"first_name": "Sacha", "last_name": "Fictif", "email": "sacha@exemple.test", "subject": "Page blanche"}
     answer = sheet.client.post("/desk/nouvelle/", {**typed, **who, "text": "Au téléphone : page blanche."})
@@ -53,6 +57,20 @@ def test_a_mailbox_that_nobody_knows_is_refused_and_so_is_half_a_form(sheet):
         more = dict.fromkeys(("last_name", "email", "subject", "text", "q_sujet", "team", "phone"), odd)
         assert sheet.client.post("/desk/nouvelle/", {**typed, **more}).status_code in {413, 422}, sign[:10]
     assert Ticket.objects.count() == 1  # the one of the fixture
+
+
+def test_an_old_number_names_the_unit_that_took_it_over(sheet):
+    heir = OrganisationFactory(fase=901, mailbox=True, name="École réunie")
+    OrganisationFactory(fase=900, mailbox=True, closed_on=NOW.date(), successor=heir)
+    OrganisationFactory(fase=902, closed_on=NOW.date(), successor=heir)  # never had a mailbox
+    OrganisationFactory(fase=903, mailbox=True, closed_on=NOW.date())
+    for gone in ("900", "902"):
+        page = sheet.open(f"/desk/nouvelle/?numero={gone}&besoin=technique")
+        assert page.status == 422
+        assert "C’est désormais École réunie : ec000901." in page.text
+    assert (
+        "le registre n’indique pas qui l’a reprise" in sheet.open("/desk/nouvelle/?numero=903&besoin=technique").text
+    )
 
 
 def test_a_team_keeps_a_call_against_the_rules_with_a_reason(sheet):

@@ -29,7 +29,7 @@ def test_it_is_taken_released_held_taken_up_solved_and_reopened(sheet, ticket, l
         ("poursuivre", "open", lena),
         ("rendre", "new", None),
         ("resoudre", "solved", None),
-        ("rouvrir", "open", None),
+        ("rouvrir", "new", None),
     ):
         page = sheet.do(deed)
         assert page.status == 200, deed
@@ -70,6 +70,22 @@ def test_one_is_kept_informed_or_no_longer(sheet, ticket, lena):
 
 
 # Deeds that ask something
+
+
+def test_what_writes_to_the_requester_is_never_one_press(sheet, ticket):
+    """The button leads to what will happen; only what is confirmed there leaves (F12, F15)."""
+    page = sheet()
+    assert any(link.startswith(f"/desk/demande/{ticket.reference}/resoudre/?version=") for link in page.links)
+    assert f'action="/desk/demande/{ticket.reference}/resoudre/"' not in page.html
+    told = sheet("?version=0", end="resoudre/")
+    told.assert_sound()
+    assert "Le demandeur reçoit un mail qui le lui dit" in told.text
+    assert again(ticket).status == "new"
+    assert not mails("ticket.solved")
+    sheet.do("resoudre")
+    assert again(ticket).status == "solved"
+    writes = {"resoudre", "confier", "pas-pour-nous", "clore"}
+    assert writes <= {slug for slug, deed in DEEDS.items() if deed.asks}
 
 
 def test_it_is_given_to_a_member_of_the_team_and_to_nobody_else(sheet, ticket):

@@ -7,6 +7,7 @@ import pytest
 from bma_portal import clock
 from bma_portal.mail.models import OutgoingMail
 from support.models import CannedAnswer, Incident, Message, Ticket
+from tests.factories import MailboxFactory
 from tests.factories_holders import NOON
 from tests.factories_tickets import CannedAnswerFactory, IncidentFactory, TicketFactory, agent
 from tests.support.desk_stage import HOSTILE, Desk, subjects
@@ -126,6 +127,43 @@ def test_they_are_solved_together_or_not_at_all(desk):
     assert (one.status, incident.status) == ("solved", "solved")
     page = desk.send(path, {"text": "Encore un mot.", "envoyer": "1"})
     assert "Cet incident est déjà résolu" in page.text
+
+
+def test_an_incident_for_every_need_is_offered_to_each_report_of_its_team(desk):
+    for_all = IncidentFactory(need="", title="Réseau coupé")
+    IncidentFactory(need="reception", title="D’un autre besoin")
+    IncidentFactory(need="", team="sgne", title="Affaire du SGNE")
+    IncidentFactory(need="", status="solved", solved_at=NOON, title="Déjà fini")
+    ticket = TicketFactory(need="technique")
+    page = desk(path=f"/desk/demande/{ticket.reference}/")
+    page.assert_sound()
+    assert f"incident/?incident={for_all.pk}" in page.html
+    unit = ticket.mailbox.organisation
+    asked = f"numero={unit.kind}{unit.fase}&besoin=technique"
+    call = desk(asked, path="/desk/nouvelle/")
+    call.assert_sound()
+    for said in (page.text, call.text):
+        assert "Réseau coupé" in said
+        assert not [title for title in ("D’un autre besoin", "Affaire du SGNE", "Déjà fini") if title in said]
+
+
+def test_a_call_about_an_incident_joins_it_at_once_or_says_why_not(desk):
+    incident = IncidentFactory(need="", title="Réseau coupé")
+    unit = MailboxFactory().organisation
+    typed = {"numero": f"{unit.kind}{unit.fase}", "besoin": "technique", "team": "regles", "incident": incident.pk}
+    typed |= {"last_name": "Fictif", "email": "sacha@exemple.test", "subject": "Rien ne va", "text": "Au téléphone."}
+    desk.send("/desk/nouvelle/", typed)
+    assert Ticket.objects.get(subject="Rien ne va").incident == incident
+    page = desk.send("/desk/nouvelle/", {**typed, "besoin": "procedure", "subject": "Une date"})
+    assert page.title.startswith("Erreur : ")  # the rules send it to another team
+    assert "Cet incident est résolu, ou suivi par une autre équipe" in page.text
+    assert not Ticket.objects.filter(subject="Une date").exists()
+    foreign = IncidentFactory(need="", team="sgne")
+    for odd in (foreign.pk, "9" * 30, "\0", "x"):
+        page = desk.send("/desk/nouvelle/", {**typed, "subject": "Encore", "incident": odd})
+        assert page.title.startswith("Erreur : ")
+        assert "Choisissez un incident" in page.text
+    assert not Ticket.objects.filter(subject="Encore").exists()
 
 
 def test_another_team_s_incident_does_not_exist(desk):

@@ -159,7 +159,7 @@ def test_duplicates_and_an_incident_under_way_are_told(sheet, ticket):
     assert "Une autre demande est ouverte pour cette boîte et ce besoin" in page.text
     assert "Encore Outlook" in page.text
     assert any("/joindre/?vers=" + other.reference in link for link in page.links)
-    assert "Un incident du même besoin est en cours" in page.text
+    assert "Un incident est en cours" in page.text
     tickets.transfer(other, to="sgne", why="La date", by=agent(), at=NOW)
     assert other.reference not in sheet().text  # not even its reference: it is another team's
 
@@ -304,6 +304,22 @@ def test_the_page_is_told_who_did_something_since_it_was_read(sheet, ticket, len
         odd = quote(sign, errors="surrogatepass")
         assert sheet.client.get(sheet.address(f"nouveau/?depuis={odd}&vu={odd}")).status_code in {204, 286}
         assert sheet.client.get(sheet.address(f"?vu={odd}&version={odd}")).status_code == 200
+
+
+def test_what_another_did_is_said_as_one_says_it(sheet, ticket):
+    sheet()
+    lou = agent(first_name="Lou", last_name="Fictive")
+    deeds = (
+        (lambda at: tickets.take(ticket, by=lou, at=at), "Lou Fictive a changé la demande (suivie par) à l’instant."),
+        (lambda at: tickets.solve(ticket, by=lou, at=at), "Lou Fictive a fait avancer la demande à l’instant."),
+        (lambda at: tickets.reopen(ticket, by=lou, at=at), ""),
+        (lambda at: tickets.requester_wrote(ticket, text="Réglé !", at=at), "Le demandeur a fait avancer la demande"),
+    )
+    for minute, (deed, sentence) in enumerate(deeds, start=1):
+        deed(on(14, 10, minute))
+        told = sheet.client.get(sheet.address(f"nouveau/?depuis=0&vu={sheet.read['vu']}")).content.decode()
+        assert sentence in told
+    assert "résolue : on n’y répond plus. Rouvrez-la d’abord." in sheet().text
 
 
 def test_asking_what_is_new_is_no_activity_and_is_cheap(sheet, ticket, django_assert_max_num_queries):

@@ -7,6 +7,7 @@ import pytest
 from bma_portal.mail.models import OutgoingMail
 from support import tickets
 from support.models import Attachment, Draft, Message, Ticket
+from support.teams import CANNED
 from tests.factories_tickets import CannedAnswerFactory
 from tests.support import hostile
 from tests.support.ticket_stage import NOW, Sheet, refused
@@ -153,3 +154,8 @@ def test_what_is_being_written_is_kept_by_itself_or_by_a_button(sheet, ticket, l
     sheet.do("brouillon", text="\0")
     sheet.do("brouillon", text=" ")
     assert not Draft.objects.exists()
+
+
+def test_no_canned_answer_promises_what_no_document_says():
+    """SEC-M7: what arrives when a full mailbox is emptied, and how soon, is said by none of them."""
+    assert not any("heure" in text for _team, _title, text, _needs in CANNED)

@@ -125,7 +125,7 @@ def test_one_address_gets_so_many_acknowledgements_an_hour(client, monkeypatch):
 
     clock.set_for_every_process(AT)
     monkeypatch.setattr(forms_contact, "SECONDS_TO_FILL", -1)
-    monkeypatch.setattr(views, "PER_PLACE", ())
+    monkeypatch.setattr("support.views.ticket_mailbox.PER_PLACE", ())
     monkeypatch.setattr(views, "ACKNOWLEDGED", views.Limit("demande-accuse", 2, 3600))
     for _ in range(3):
         assert client.post("/demandes/nouvelle/", sent(MailboxFactory())).status_code == 302

@@ -9,10 +9,10 @@ from bma_portal import clock
 from bma_portal.clock import brussels
 from bma_portal.errors import Refusal
 from bma_portal.models import AuditEntry
-from support.models import RoutingRule, TicketChange
+from support.models import RoutingRule, Ticket, TicketChange
 from support.needs import NEEDS
 from support.routing import facts_of, route
-from support.rule_changes import change, replacement, returned_by_rule
+from support.rule_changes import EDITABLE, change, replacement, returned_by_rule
 from support.tickets import open_ticket
 from tests.factories import MailboxFactory, UserFactory
 from tests.support.pages import Page
@@ -179,12 +179,48 @@ def test_rules_whose_tickets_were_given_back_are_to_be_reviewed_until_they_chang
     page = opened(sgne, "desk_rules")
     assert "Règles à revoir" in page.text
     assert "2 demandes rendues, la dernière le 14 novembre 2024" in page.text
-    assert [item.rule.pk for item in returned_by_rule()] == [vol.pk, panne.pk]
+    assert [item.rule.pk for item in returned_by_rule(NOW.date())] == [vol.pk, panne.pk]
     assert "revoir la règle" not in opened(etnic, "desk_rules").text
 
     new = replacement(vol, {"starts_on": date(2024, 11, 16), "team": "sgne"}, by=UserFactory(), why="essai", at=NOW)
     change(vol, new, by=UserFactory(), cells=1, at=NOW)
-    assert [item.rule.pk for item in returned_by_rule()] == [panne.pk]
+    assert [item.rule.pk for item in returned_by_rule(NOW.date())] == [panne.pk]
+
+
+def test_a_rule_that_was_right_is_read_again_and_stays(sgne):
+    rule = current("panne")
+    assert "la règle reste" not in opened(sgne, "desk_rule_change", rule.pk).text
+    given_back(rule)
+    assert "1 demande que cette règle avait confiée" in opened(sgne, "desk_rule_change", rule.pk).text
+    page = posted(sgne, rule, relue="1", why="")
+    assert "Dites pourquoi la règle change" in page.text
+    page = posted(sgne, rule, relue="1", reason="Autre chose.")
+    assert "Vous avez modifié la règle" in page.text
+    assert returned_by_rule(NOW.date())
+
+    page = posted(sgne, rule, relue="1", why="L’école s’était trompée de besoin.")
+    assert page.status == 302
+    assert returned_by_rule(NOW.date()) == []
+    new = RoutingRule.objects.get(replaces=rule)
+    assert {name: getattr(new, name) for name in EDITABLE} == {name: getattr(rule, name) for name in EDITABLE}
+    assert new.change_reason == "L’école s’était trompée de besoin."
+    assert AuditEntry.objects.get(action="rule.changed").details["cellules"] == 0
+    assert "Règles à revoir" not in opened(sgne, "desk_rules").text
+    given_back_since(new)
+    assert [item.rule.pk for item in returned_by_rule(date(2024, 11, 20))] == [new.pk]
+
+
+def test_a_rule_that_has_no_day_to_come_is_not_to_be_reviewed():
+    rule = current("panne")
+    given_back(rule)
+    rule.end(date(2024, 11, 20))
+    assert [item.rule.pk for item in returned_by_rule(date(2024, 11, 18))] == [rule.pk]
+    assert returned_by_rule(date(2024, 11, 19)) == []
+
+
+def given_back_since(rule):
+    ticket = Ticket.objects.get()
+    TicketChange.objects.create(ticket=ticket, at=NOW, by_name="essai", field="équipe", returned_rule=rule)
 
 
 def given_back(rule):

@@ -85,10 +85,18 @@ def test_what_was_held_is_kept_when_the_priority_changes():
     assert sla.between(at(14, 9), urgent.at, DAY) == 4 * 60 // 2 + 180
 
 
-def test_a_team_that_is_handed_a_ticket_has_its_own_clock_and_the_total_stays():
-    handed = clock(team_since=at(20, 9), asked_at=at(20, 9), first_answered=True)
+@pytest.mark.parametrize(
+    ("first_answered", "asked_at"), [(True, at(20, 9)), (True, at(19, 9)), (False, at(14, 9)), (False, at(21, 9))]
+)
+def test_a_team_that_is_handed_a_ticket_has_its_own_clock_and_the_total_stays(first_answered, asked_at):
+    handed = clock(team_since=at(20, 9), asked_at=asked_at, first_answered=first_answered)
     found = {deadline.kind: deadline.at for deadline in sla.deadlines(handed, TARGETS)}
     assert found == {"team": at(20, 13), "solve": sla.add(at(14, 9), 45 * 60, DAY)}
+
+
+def test_what_is_asked_after_the_receiver_answered_is_a_next_question():
+    later = clock(team_since=at(20, 9), asked_at=at(21, 9), first_answered=True)
+    assert {deadline.kind for deadline in sla.deadlines(later, TARGETS)} == {"next", "solve"}
 
 
 def test_one_is_warned_before_the_deadline_and_not_before_the_start():

@@ -124,6 +124,11 @@ def test_an_agent_takes_and_answers_by_keyboard_alone(tab, site, lena, ticket):
     tab.keyboard.press("Escape")
     tab.locator("h1").click()
     tab.keyboard.press("s")
+    confirm = tab.locator("#geste").get_by_role("button", name="Résoudre")
+    expect(confirm).to_be_focused()
+    expect(tab.locator("#geste")).to_contain_text("Le demandeur reçoit un mail")
+    assert_sound(tab, "demande-resoudre")
+    tab.keyboard.press("Enter")
     expect(tab.locator("#geste [data-error-summary]")).to_be_focused()
     assert tab.title().startswith("Erreur\N{NO-BREAK SPACE}: ")
     assert_sound(tab, "demande-liste-pas-cochee")
@@ -137,6 +142,22 @@ def test_an_agent_takes_and_answers_by_keyboard_alone(tab, site, lena, ticket):
     assert_sound_at_each_size(tab, "demande-confier")
     tab.get_by_role("link", name="Ne rien faire").click()
     expect(tab.locator("#geste")).to_be_empty()
+
+
+def test_the_key_after_g_leads_somewhere_or_does_nothing(tab, site, lena, ticket):
+    enter(tab.context, site, lena)
+    open_ticket(tab, site, ticket)
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    for key in ("s", "c", "?"):  # each is a shortcut of its own, and no queue's
+        tab.locator("h1").click()
+        tab.keyboard.press("g")
+        tab.keyboard.press(key)
+    expect(tab.locator("dialog[open]")).to_have_count(0)
+    assert [url for url in asked if "/desk/demande/" in url] == []
+    tab.keyboard.press("s")
+    expect(tab.locator("#geste").get_by_role("button", name="Résoudre")).to_be_focused()
+    assert not Message.objects.filter(kind="event").exists()
 
 
 def test_two_agents_collide_and_nothing_is_lost(tab, site, lena, lou, ticket):

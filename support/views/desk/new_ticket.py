@@ -20,8 +20,8 @@ from support.forms import MailboxForm
 from support.forms_desk import NEED_CHOICES
 from support.forms_desk_new import CallerForm
 from support.forms_desk_ticket import kept
-from support.lookup import find, is_gone
-from support.models import Ticket
+from support.lookup import find, heir, is_gone
+from support.models import Incident, Ticket
 from support.needs import NEEDS
 from support.routing import Route
 from support.tickets import NoTicket
@@ -45,7 +45,7 @@ class WhichForm(MailboxForm):
 def write(request: HttpRequest) -> HttpResponse:
     typed = kept(request.POST if request.method == "POST" else request.GET)
     if "numero" not in typed:
-        return _which(request, WhichForm())
+        return _which(request, WhichForm(initial={"numero": typed.get("changer", "")[:200]}))
     which = WhichForm({"numero": typed["numero"][:200], "besoin": typed.get("besoin", "")})
     if not which.is_valid():
         return _which(request, which)
@@ -55,10 +55,10 @@ def write(request: HttpRequest) -> HttpResponse:
         which.add_error("numero", insecable(str(refusal)))
         return _which(request, which)
     need = which.cleaned_data["besoin"]
-    questions = NEEDS[need].answers
+    asks: dict[str, Any] = {"questions": NEEDS[need].answers, "incidents": _incidents(request, need)}
     if request.method != "POST":
-        return _form(request, mailbox, need, CallerForm(questions=questions))
-    form = CallerForm(typed, questions=questions)
+        return _form(request, mailbox, need, CallerForm(**asks))
+    form = CallerForm(typed, **asks)
     if form.is_valid():
         try:
             return _told(request, _open(request, mailbox, need, form))
@@ -86,17 +86,29 @@ def _mailbox(number: Parsed, request: HttpRequest) -> Mailbox:
         both = " ou ".join(f"{unit.kind}{unit.fase:06d}" for unit in found)
         raise Refusal(f"Un établissement et un pouvoir organisateur portent ce numéro : précisez {both}.")
     unit = found[0]
+    if is_gone(unit, brussels_date(request.at)):  # type: ignore[attr-defined]
+        after = heir(unit, request.at)  # type: ignore[attr-defined]
+        if after is None:
+            raise Refusal("Cette unité est fermée, et le registre n’indique pas qui l’a reprise.")
+        raise Refusal(
+            "Cette unité est fermée ou reprise par une autre. "
+            f"C’est désormais {after.name} : {after.kind}{after.fase:06d}."
+        )
     if not hasattr(unit, "mailbox"):
         raise Refusal("Le registre ne connaît pas de boîte administrative pour cette unité.")
-    if is_gone(unit, brussels_date(request.at)):  # type: ignore[attr-defined]
-        raise Refusal("Cette unité est fermée ou reprise par une autre : cherchez celle qui lui succède.")
     mailbox: Mailbox = unit.mailbox
     mailbox.organisation = unit
     return mailbox
 
 
+def _incidents(request: HttpRequest, need: str) -> list[Incident]:
+    """Those of this person's teams that a report of that need may belong to (F14)."""
+    teams: list[str] = request.teams  # type: ignore[attr-defined]
+    return [row for team in teams for row in tickets.open_incidents(team) if row.need in {"", need}]
+
+
 def _open(request: HttpRequest, mailbox: Mailbox, need: str, form: CallerForm) -> Ticket:
-    """The ticket, and a note of who wrote it down, and why their team keeps it if it does."""
+    """The ticket, in its incident if it is of one; a note of who wrote it down, and why their team keeps it."""
     said, at, team = form.cleaned_data, request.at, None  # type: ignore[attr-defined]
     if said["team"] == "nous":
         team = request.team  # type: ignore[attr-defined]
@@ -119,6 +131,8 @@ def _open(request: HttpRequest, mailbox: Mailbox, need: str, form: CallerForm) -
         own = Contact.Team(request.team).label  # type: ignore[attr-defined]
         why = f" {own} la garde : {said['why']}" if team else ""
         tickets.note(ticket, text=f"Saisie pour la personne qui a appelé ({own}).{why}", by=request.user, at=at)  # type: ignore[arg-type]
+        if incident := said.get("incident"):
+            tickets.join(ticket, incident, by=request.user, at=at)  # type: ignore[arg-type]
     return ticket
 
 

@@ -22,6 +22,7 @@ from support.models import Message, Ticket, TicketChange
 from support.ticket_history import history_of
 from support.ticket_page import TicketPage, page_of
 from support.tickets import answers_in_words, need_label
+from support.tickets.common import PORTAL, REQUESTER
 
 # With each deed goes what its page had read
 READ = '<input type="hidden" name="version" value="{}"><input type="hidden" name="vu" value="{}">'
@@ -142,10 +143,15 @@ def _sentence(told: dict[str, Any] | None, me: int | None) -> str:
         return "Cette demande vient de changer."
     if told["by"] is not None and told["by"] == me:
         return "Vous avez changé cette demande dans une autre fenêtre."
-    deeds = {"request": "a écrit", "answer": "a répondu", "note": "a laissé une note interne", "event": "a agi"}
-    deed = deeds.get(told["kind"])
-    what = deed if deed else f"a changé : {told['kind']}"
-    return f"{told['who']} {what} à l’instant."
+    deeds = {
+        "request": "a écrit",
+        "answer": "a répondu",
+        "note": "a laissé une note interne",
+        "event": "a fait avancer la demande",
+    }
+    what = deeds.get(told["kind"]) or f"a changé la demande ({told['kind']})"
+    who = {PORTAL: "Le portail", REQUESTER: "Le demandeur"}.get(told["who"], told["who"])
+    return f"{who} {what} à l’instant."
 
 
 def news_since(ticket: Ticket, since: tuple[int, int]) -> list[Any]:
