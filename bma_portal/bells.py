@@ -31,6 +31,7 @@ def ring(task: Any, *args: str | int, times: int = 1) -> None:
                     task.delay(*args)
         except _FAULTS as error:
             log.warning("sonnette muette", extra={"objet": task.name, "code": type(error).__name__})
+            heard(task, args)  # nobody did, and nobody will: the next one must ring
 
     transaction.on_commit(announce, robust=True)
 

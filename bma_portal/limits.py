@@ -70,19 +70,25 @@ _count = Plan(
 
 
 def exceeded_among(*uses: tuple[str, Limit]) -> int:
-    """The same for uses by several keys, counted all, in one statement.
+    """The same for uses by several keys, counted all, in one statement."""
+    return max(over(*uses).values(), default=0)
 
+
+def over(*uses: tuple[str, Limit]) -> dict[str, int]:
+    """The limits that do not hold, by name, and the seconds to wait: each use by each key is counted, whichever holds.
+
+    What one visitor can use up for all must not stand beside what stops that visitor: ask for the latter first.
     A key is kept as a keyed digest only, and told apart by the limits' names. Outside a transaction: what is rolled
     back is not counted. Always in the order of the buckets: two who count at once do not wait for each other. Nobody
     waits for the disk either: a server that falls forgets the counts of its last second, and nothing else.
     """
     buckets = {f"{limit.name}:{_digest(key)}": limit for key, limit in uses}
-    wait = 0
-    found = _count.fetch([list(buckets), [limit.seconds for limit in buckets.values()]])
-    for bucket, count, spent in found:
-        if count > buckets[bucket].count:
-            wait = max(wait, math.ceil(buckets[bucket].seconds - spent), 1)
-    return wait
+    found: dict[str, int] = {}
+    for bucket, count, spent in _count.fetch([list(buckets), [limit.seconds for limit in buckets.values()]]):
+        limit = buckets[bucket]
+        if count > limit.count:
+            found[limit.name] = max(found.get(limit.name, 1), math.ceil(limit.seconds - spent))
+    return found
 
 
 def was_counted(key: str, limit: Limit) -> bool:

@@ -26,7 +26,7 @@ TYPES = {
 REFUSALS = {
     errorcodes.INVALID_SQL_STATEMENT_NAME,  # this session does not know it
     errorcodes.DUPLICATE_PREPARED_STATEMENT,  # it knows it already
-    errorcodes.FEATURE_NOT_SUPPORTED,  # a column has changed since
+    errorcodes.FEATURE_NOT_SUPPORTED,  # it knows it from before a column changed
 }
 
 _known: "WeakKeyDictionary[Any, set[str]]" = WeakKeyDictionary()  # by connection, the statements it had prepared
@@ -67,14 +67,14 @@ class Plan:
                 except Error as error:
                     if getattr(error.__cause__, "pgcode", "") not in REFUSALS:
                         raise
-        return do(self.sql, _filled(self.params, values) or None)
+        return do(self.sql, _filled(self.params, values))
 
     def fetch(self, values: Sequence[Any]) -> list[tuple]:
         """The rows that it finds, or that it returns."""
         return self.run(values, _fetched)
 
     def _ways(self, connection: Any) -> Iterator[str]:
-        """Under its name where this session should know it, else preparing it; then the other way round."""
+        """Under its name where this session should know it, else preparing it; the other way round; then anew."""
         connection.ensure_connection()
         known = _known.setdefault(connection.connection, set())
         self._name(connection)
@@ -83,7 +83,7 @@ class Plan:
         if self.name not in known:
             known.add(self.name)
             ways.reverse()
-        yield from ways
+        yield from [*ways, f"DEALLOCATE {self.name}; {self.prepare}; {execute}"]
 
     def _name(self, connection: Any) -> None:
         """Of its very words: a portal of another version that shares the pooler has other ones."""
@@ -92,8 +92,9 @@ class Plan:
         with connection.cursor() as cursor:
             text = cursor.mogrify(self.sql, self.params).decode()
         types = f" ({self.types})" if self.types else ""
-        self.name = f"bma_{hashlib.sha256((types + text).encode()).hexdigest()[:24]}"
-        self.prepare = f"PREPARE {self.name}{types} AS {text}".replace("%", "%%")
+        name = f"bma_{hashlib.sha256((types + text).encode()).hexdigest()[:24]}"
+        self.prepare = f"PREPARE {name}{types} AS {text}".replace("%", "%%")
+        self.name = name  # last: whoever sees it, in another thread, finds the rest
 
 
 def _fetched(sql: str, params: Any) -> list[tuple]:

@@ -32,7 +32,8 @@ _living = Plan(
 
 class SessionStore(db.SessionStore):
     def load(self) -> dict[str, Any]:
-        rows = _living.fetch([self.session_key])
+        key = self.session_key or ""
+        rows = _living.fetch([key]) if key.isascii() and key.isalnum() else []  # what is no key of ours opens nothing
         if not rows:
             self._session_key = None
         return self.decode(rows[0][0]) if rows else {}

@@ -27,7 +27,7 @@ from demo.exchange.control import StandIn
 from migration import cutover, plan_settings, planning, sequence
 from migration.campaigns import AUTUMN_2024
 from migration.cutover import Result
-from migration.models import Batch, Campaign, Mailing, Move
+from migration.models import Batch, Campaign, Mailing, Move, Step
 
 BY = "rejeu"
 PUBLISHED = Path(__file__).resolve().parent / "campaign_2024_published.json"
@@ -149,11 +149,22 @@ class _Walk:
         clock.set_for_every_process(at)
         if self.stand_in:
             self.stand_in.clock(at)
+        latest = time.monotonic() + STUCK_SECONDS
         while True:
             queued = sequence.advance(at=at)
             waiting = self._drained(at)
-            if not queued and not waiting:
+            if not queued and not waiting and not self._in_hand(at):
                 return
+            if queued or waiting:
+                latest = time.monotonic() + STUCK_SECONDS
+            elif time.monotonic() > latest:
+                raise Refusal("Des courriels sont dus et rien ne les met en file.")
+            else:
+                time.sleep(0.02)
+
+    def _in_hand(self, at: datetime) -> bool:
+        """Whether mails are due that nobody has queued: beat's own tick, in a worker, has them locked and goes on."""
+        return any(sequence.ready(self.campaign, step, at=at).exists() for step in Step.values)
 
     def _drained(self, at: datetime) -> bool:
         """Wait until the outbox and the passwords are done. True if there was something to wait for."""

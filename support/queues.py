@@ -229,7 +229,8 @@ def page_of(tickets: QuerySet[Ticket], criteria: Criteria) -> Page:
     start = (criteria.page - 1) * PAGE
     keys = list(ordered(tickets, criteria).values_list("pk", flat=True)[: max(COUNTED, start + PAGE) + 1])
     shown = keys[start : start + PAGE]
-    found = {row["pk"]: row for row in _shown(keys=shown)} if shown else {}
+    always_as_many = shown + [0] * (PAGE - len(shown))  # one statement to plan, and not one for each length
+    found = {row["pk"]: row for row in _shown(keys=always_as_many)} if shown else {}
     return Page(
         rows=[found[key] for key in shown if key in found],
         following=len(keys) > start + PAGE and criteria.page < LAST_PAGE,

@@ -17,17 +17,13 @@ from support.my_page import own_units
 from support.views.holder import LOOKUP_LIMITS
 
 PER_PLACE = (Limit("demande-minute", 5, 60), Limit("demande-heure", 20, 3600))
-PER_NUMBER = Limit("demande-fase", 15, 3600)
-IN_ALL = Limit("demande-tous", 1000, 3600)
 
 
 def mailbox_asked(request: HttpRequest, form: MailboxForm, context: dict[str, Any]) -> Mailbox | HttpResponse:
     """The mailbox, or the page that asks which one; each number looked up is counted, and each form sent (A5, E11)."""
     place, readable = client_address(request), form.is_valid()
     uses = [(place, limit) for limit in LOOKUP_LIMITS] if readable else []
-    if request.method == "POST":
-        uses += [(place, limit) for limit in PER_PLACE]
-        uses += [("tous", IN_ALL), (str(form.cleaned_data["numero"].fase), PER_NUMBER)] if readable else []
+    uses += [(place, limit) for limit in PER_PLACE] if request.method == "POST" else []
     if uses and (seconds := exceeded_among(*uses)):
         return too_many(request, seconds)
     if not readable:

@@ -1,5 +1,6 @@
 """A holder's tickets: writing one, following it without an account, one opinion (E11, F9, F11, F16, F17)."""
 
+import math
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.models import Mailbox
 from bma_portal import kept
 from bma_portal.errors import Refusal
-from bma_portal.limits import Limit, exceeded, exceeded_by
+from bma_portal.limits import Limit, exceeded, over
 from bma_portal.prepared import Prepared
 from bma_portal.secret import leaving_no_trace
 from bma_portal.templatetags.french import insecable
@@ -33,7 +34,13 @@ from support.questions import way_along
 from support.status import MailboxStatus, status_of
 from support.views.ticket_mailbox import mailbox_asked
 
+PER_NUMBER = Limit("demande-fase", 15, 3600)
+IN_ALL = Limit("demande-tous", 1000, 3600)
 ACKNOWLEDGED = Limit("demande-accuse", 10, 3600)  # mails to one address that strangers may have typed
+TOO_MANY = (
+    "Trop de demandes viennent d’arriver : la vôtre n’est pas partie. Envoyez-la à nouveau dans {} minute{}, ou "
+    "téléphonez ; ce que vous avez écrit reste ci-dessous."
+)
 SENT_TWICE = timedelta(minutes=10)
 CODES_PER_PLACE = (Limit("suivi-code", 20, 3600),)
 REPLIES_PER_PLACE = (Limit("suivi-reponse", 10, 600),)
@@ -118,7 +125,14 @@ def _opened(request: HttpRequest, form: TicketForm, status: MailboxStatus, parco
     at, said, mailbox = request.at, form.cleaned_data, status.mailbox  # type: ignore[attr-defined]
     if again := _sent_already(mailbox, form.need, said, at=at):
         return again
-    flooded = bool(exceeded_by(said["email"].lower(), ACKNOWLEDGED))
+    unit, email = status.mailbox.organisation, said["email"].lower()
+    # Counted of forms that would open a ticket, and of places that keep to their own limits: nobody closes it to all.
+    exceeded = over(("tous", IN_ALL), (str(unit.fase), PER_NUMBER), (email, ACKNOWLEDGED))
+    flooded = bool(exceeded.pop(ACKNOWLEDGED.name, 0))
+    if exceeded:
+        minutes = math.ceil(max(exceeded.values()) / 60)
+        form.add_error(None, insecable(TOO_MANY.format(minutes, "s"[: minutes > 1])))
+        return None
     try:
         with leaving_no_trace():
             ticket = tickets.open_ticket(

@@ -6,6 +6,7 @@ import time
 import pytest
 from celery import Celery
 from django.db import transaction
+from kombu.exceptions import OperationalError
 
 from bma_portal import bells
 from bma_portal.celery import app
@@ -80,6 +81,18 @@ def test_a_worker_hears_before_it_works(task):
     assert found == [True]
     task("sgne")  # called by a command or a test, and not by a worker: what rings goes on ringing
     assert found == [True, False]
+
+
+def test_one_that_could_not_be_published_does_not_silence_the_next(task, monkeypatch):
+    def broken(*args: object) -> None:
+        raise OperationalError("la publication a échoué")
+
+    published = task.delay
+    monkeypatch.setattr(task, "delay", broken)
+    bells.ring(task, "sgne")
+    monkeypatch.setattr(task, "delay", published)
+    bells.ring(task, "sgne")
+    assert task.published == [("sgne",)]
 
 
 def test_without_redis_it_is_mute(task, caplog, monkeypatch):

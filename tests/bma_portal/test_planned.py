@@ -1,5 +1,8 @@
 """Statements that PostgreSQL keeps planned: the same answer whatever its sessions know of them."""
 
+import sys
+import threading
+
 import pytest
 from django.db import ProgrammingError, connection, transaction
 
@@ -76,8 +79,8 @@ def test_a_column_that_changed_its_type_costs_nothing(sent):
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE essai ALTER a TYPE bigint")
         sent.clear()
-        assert plan.fetch([1]) == [(7,)]
-        assert words(sent)[-1] == "SELECT"  # in full, with its values
+        assert [plan.fetch([n]) for n in (1, 2)] == [[(7,)], [(7,)]]
+        assert words(sent) == ["EXECUTE", "PREPARE", "DEALLOCATE", "EXECUTE"]  # and then as if nothing had changed
     finally:
         with connection.cursor() as cursor:
             cursor.execute("DROP TABLE essai")
@@ -124,3 +127,39 @@ def test_a_queryset_finds_the_same_planned_or_not(sent):
         with transaction.atomic():
             assert asked(names=[unit.name, "'; DROP TABLE x"], kind="ec") == [unit]
     assert words(sent).count("PREPARE") == 1
+
+
+def test_several_threads_meet_at_the_first_use():
+    plans = [Plan(f"SELECT %s, '{n}', '{'x' * 3000}'", [Place(0)], ["int"]) for n in range(60)]
+    wrong: list[BaseException] = []
+    barrier = threading.Barrier(4)
+
+    def client() -> None:
+        try:
+            for n, plan in enumerate(plans):
+                barrier.wait(20)
+                assert plan.fetch([7])[0][:2] == (7, str(n))
+        except BaseException as error:
+            wrong.append(error)
+            barrier.abort()
+        finally:
+            connection.close()
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=client) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert wrong == []
+
+
+def test_a_percent_is_a_percent_where_there_is_no_value():
+    plan = Plan("SELECT '100 %%'", [], [])
+    assert plan.fetch([]) == [("100 %",)]
+    with transaction.atomic():
+        assert plan.fetch([]) == [("100 %",)]

@@ -149,3 +149,9 @@ def test_a_new_session_is_one_statement(client, django_assert_num_queries):
     twin.create()
     assert twin.session_key == "b" * 32
     assert connection.in_atomic_block  # and nothing was rolled back on the way
+
+
+@pytest.mark.parametrize("key", ["\0abcdefghij", "é" * 12, "x" * 5000, "' OR 1=1 --", "%s" * 6])
+def test_a_key_that_is_none_of_ours_opens_nothing_and_breaks_nothing(client, key):
+    client.cookies["sessionid"] = key
+    assert client.get("/").status_code == 200

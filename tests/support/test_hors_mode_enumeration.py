@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
-from celery import current_app
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from kombu.exceptions import OperationalError
 
 from accounts import directory
 from accounts.models import Credential, Mailbox
-from bma_portal import clock
+from bma_portal import bells, clock
 from bma_portal.mail.compose import letters
 from bma_portal.mail.models import OutgoingMail
 from bma_portal.models import RateCount
@@ -353,14 +353,20 @@ def test_flooding_a_number_does_not_stop_its_mode_form(few):
     assert PasswordReset.objects.filter(mailbox=mailbox, requester=user).exists()
 
 
-def test_with_redis_stopped_the_answers_and_the_limits_are_the_same(few, settings, monkeypatch):
+def test_with_redis_stopped_the_answers_and_the_limits_are_the_same(
+    few, monkeypatch, caplog, django_capture_on_commit_callbacks
+):
+    def away(*task: object) -> bool:
+        raise OperationalError("Redis est arrêté")
+
     few(place=5)
     mailbox = hors_mode_box()
     with_redis = seen_in(nothing, mailbox)
-    monkeypatch.setattr(current_app.conf, "broker_url", "redis://127.0.0.1:1/0")
-    monkeypatch.setattr(current_app.conf, "broker_write_url", "redis://127.0.0.1:1/0", raising=False)
-    settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
-    assert seen_in(nothing, mailbox).answers == with_redis.answers
+    monkeypatch.setattr(bells, "_begins", away)
+    with django_capture_on_commit_callbacks(execute=True):
+        RateCount.objects.all().delete()
+        assert go(mailbox).answers == with_redis.answers
+    assert "sonnette muette" in [record.message for record in caplog.records]
     RateCount.objects.all().delete()
     assert statuses(mailbox, 6)[-1] == 429
 

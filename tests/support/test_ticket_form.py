@@ -10,9 +10,11 @@ from django.urls import reverse
 
 from accounts.models import User
 from bma_portal import clock
+from bma_portal.limits import Limit
 from bma_portal.mail.models import OutgoingMail
 from support import forms_contact, tickets
 from support.models import Ticket
+from support.views import tickets as views
 from tests.factories import MailboxFactory, OrganisationFactory, UserFactory
 from tests.factories_holders import HolderFactory
 from tests.factories_migration import MoveFactory
@@ -217,3 +219,29 @@ def test_suggestions_are_those_of_the_phase_that_is_told(client, tmp_path):
     for phase, there in (("migrated", True), ("not_started", False), ("", True), ("\0", True), ("x" * 999, True)):
         page = Page(client.get(address, {"q": "xylographe", "phase": phase}))
         assert ("/aide/apres/" in page.links) is there, phase
+
+
+# What all share, and what one place may use
+
+
+def test_one_place_that_floods_closes_the_form_for_nobody_else(client, monkeypatch):
+    monkeypatch.setattr(views, "IN_ALL", Limit("demande-tous", 8, 3600))
+    monkeypatch.setattr(views, "PER_NUMBER", Limit("demande-fase", 8, 3600))
+    mailbox = MailboxFactory()
+    flood = [client.post(NEW, sent(mailbox, subject=f"n° {n}"), REMOTE_ADDR="10.0.0.1").status_code for n in range(12)]
+    assert flood[-1] == 429
+    assert client.post(NEW, sent(mailbox), REMOTE_ADDR="10.9.9.9").status_code == 302
+
+
+@pytest.mark.parametrize("limit", ["IN_ALL", "PER_NUMBER"])
+def test_when_too_many_arrive_what_was_typed_stays(client, limit, monkeypatch):
+    monkeypatch.setattr(views, limit, Limit(f"essai-{limit}", 2, 3600))
+    mailbox = MailboxFactory()
+    for n in range(2):
+        assert client.post(NEW, sent(mailbox, subject=f"n° {n}"), REMOTE_ADDR=f"10.0.0.{n}").status_code == 302
+    assert client.post(NEW, sent(mailbox, last_name=""), REMOTE_ADDR="10.0.1.1").status_code == 200  # not a ticket
+    page = sound(client.post(NEW, sent(mailbox), REMOTE_ADDR="10.0.2.1"))
+    assert page.title.startswith("Erreur :")
+    assert "la vôtre n’est pas partie" in page.text
+    assert "Le portable ne s’allume plus depuis lundi." in page.text
+    assert Ticket.objects.count() == 2
