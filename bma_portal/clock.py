@@ -53,6 +53,7 @@ def release() -> None:
         cursor.execute("DELETE FROM bma_portal_replayclock")
 
 
+@lru_cache(maxsize=4096)
 def brussels(day: date, hour: int = 0, minute: int = 0) -> datetime:
     """That hour of that day in Brussels, in UTC. An hour that the clocks skip or repeat is taken once (first fold)."""
     return datetime.combine(day, time(hour, minute), tzinfo=BRUSSELS).astimezone(UTC)

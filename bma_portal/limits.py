@@ -1,6 +1,5 @@
 """Limits for visitors, counted in PostgreSQL by its own clock: they hold whatever becomes of Redis."""
 
-import hashlib
 import hmac
 import ipaddress
 import math
@@ -103,7 +102,7 @@ def was_counted(key: str, limit: Limit) -> bool:
 
 
 def _digest(key: str) -> str:
-    return hmac.new(settings.SECRET_KEY.encode(), key.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:32]
+    return hmac.digest(settings.SECRET_KEY.encode(), key.encode("utf-8", "replace"), "sha256").hex()[:32]
 
 
 def forget_old_counts() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -24,6 +25,7 @@ from django.db.models import (
     QuerySet,
     SmallIntegerField,
     TextField,
+    UUIDField,
 )
 
 from bma_portal.planned import Place, Plan
@@ -183,6 +185,7 @@ _inserts: dict[tuple, str] = {}
 _AS_IT_IS: dict[type, type] = {
     CharField: str, EmailField: str, TextField: str, BooleanField: bool, ForeignKey: int, SmallIntegerField: int,
     PositiveSmallIntegerField: int, IntegerField: int, PositiveIntegerField: int, BigIntegerField: int,
+    UUIDField: UUID,
 }  # fmt: skip
 
 
@@ -209,7 +212,7 @@ def insert(
             continue
         value = field.pre_save(instance, add=True)
         # Most columns take what Python has: asking their field costs more than the rest of this.
-        if value is not None and type(value) is not _AS_IT_IS.get(type(field)):
+        if value is not None and not isinstance(value, _AS_IT_IS.get(type(field), ())):
             value = field.get_db_prep_save(value, connection)
         values.append(value)
     with connection.cursor() as cursor:

@@ -3,8 +3,10 @@
 import math
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from django.contrib.auth.decorators import login_not_required
+from django.core.signing import BadSignature, TimestampSigner
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -45,12 +47,13 @@ SENT_TWICE = timedelta(minutes=10)
 CODES_PER_PLACE = (Limit("suivi-code", 20, 3600),)
 REPLIES_PER_PLACE = (Limit("suivi-reponse", 10, 600),)
 
-SESSION_DONE = "demande_faite"  # the reference that this browser was just given
+DONE_SECONDS = 600  # how long the page that says one's reference can be opened again
 SESSION_ASKED = "suivi_demande"  # the reference that a code was asked for
 SESSION_OPEN = "suivi_ouvert"  # references that a code opened → until when, in seconds, and at which address it was
 OPEN_SECONDS = 3600
 
 page = require_http_methods(["GET", "HEAD", "POST"])
+_DONE = TimestampSigner(salt="demande.recue")
 
 
 @login_not_required
@@ -106,8 +109,7 @@ def _form(
     if request.method == "POST" and "envoyer" in request.POST:
         form = TicketForm.posted(request, need=need, given=given, at=at)
         if form.is_valid() and (reference := _opened(request, form, status, context["parcours"])):
-            request.session[SESSION_DONE] = reference
-            return redirect("ticket_done")
+            return redirect(f"{reverse('ticket_done')}?suite={quote(_DONE.sign(reference))}")
     else:
         # A form that the rules would refuse is not shown: what answers instead is.
         tickets.expect_a_ticket(mailbox, need.slug, given, status=status, at=at)
@@ -197,7 +199,11 @@ def _way(path: str) -> list[tuple[str, str]]:
 @require_safe
 def done(request: HttpRequest) -> HttpResponse:
     """The reference, for whoever just asked; a bookmark of it shows nothing of anybody (D5)."""
-    return render(request, "support/tickets/done.html", {"reference": request.session.get(SESSION_DONE)})
+    try:
+        reference = _DONE.unsign(request.GET.get("suite", "")[:200], max_age=DONE_SECONDS)
+    except BadSignature:
+        reference = None
+    return render(request, "support/tickets/done.html", {"reference": reference})
 
 
 # Following

@@ -1,8 +1,11 @@
 """A holder's tickets, as pages: asked, followed without an account, judged once (E11, F9, F11, F16, F17)."""
 
 import re
+import time
 
 import pytest
+from django.contrib.sessions.models import Session
+from django.core import signing
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -58,15 +61,28 @@ def test_from_the_need_to_the_reference(client):
     page = client.get(f"{NEW}?besoin=technique&numero={number(mailbox)}&sujet=webmail&parcours=")
     assert "Votre message" in words(page)
     answer = client.post(NEW, sent(mailbox))
-    assert answer["Location"] == "/demandes/recue/"
+    assert answer["Location"].startswith("/demandes/recue/?suite=")
+    assert not answer.cookies  # nothing about a visitor is kept, not even that they came
     ticket = Ticket.objects.get()
     assert (ticket.team, ticket.answers, ticket.email) == ("etnic", {"sujet": "webmail"}, "camille@exemple.test")
     assert ticket.messages.get().text == "Le webmail reste blanc.\nDepuis lundi."
     done = words(client.get(answer["Location"]))
     assert ticket.reference in done
     assert "Fictive" not in done
-    assert Client().get(answer["Location"]).status_code == 200  # somebody else's browser: no reference
-    assert ticket.reference not in words(Client().get(answer["Location"]))
+    assert not Session.objects.exists()
+    for address in ("/demandes/recue/", f"/demandes/recue/?suite={ticket.reference}:0:forged"):
+        assert ticket.reference not in words(Client().get(address))
+
+
+def test_a_bookmark_of_the_reference_shows_nothing_of_anybody(client, monkeypatch):
+    answer = client.post(NEW, sent(MailboxFactory()))
+    reference = Ticket.objects.get().reference
+    assert reference in words(client.get(answer["Location"]))
+    later = time.time() + 601
+    monkeypatch.setattr(signing.time, "time", lambda: later)
+    page = client.get(answer["Location"])
+    assert page.status_code == 200
+    assert reference not in words(page)
 
 
 def test_what_was_answered_in_the_assistant_is_in_the_ticket(client):

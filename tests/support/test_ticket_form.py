@@ -96,7 +96,7 @@ def test_a_refused_date_that_came_with_the_address_is_asked_again_beside_what_wa
     assert "Le portable ne s’allume plus depuis lundi." in page.text
     assert 'name="r_livraison"' in page.html
     answer = client.post(NEW, sent(MailboxFactory(), livraison="2024-12-15", r_livraison="10/01/2024"))
-    assert answer["Location"] == "/demandes/recue/"
+    assert answer["Location"].startswith("/demandes/recue/")
     assert Ticket.objects.get().answers == {"livraison": "2024-01-10"}
 
 
