@@ -21,6 +21,20 @@ class Limit:
     seconds: int
 
 
+@dataclass(frozen=True)
+class Use:
+    """One that was counted: the how-manieth of its window, which began so many seconds before."""
+
+    limit: Limit
+    number: int
+    spent: float
+
+    @property
+    def wait(self) -> int:
+        """0 if the limit holds, else the seconds until the next window."""
+        return 0 if self.number <= self.limit.count else max(math.ceil(self.limit.seconds - self.spent), 1)
+
+
 def client_address(request: HttpRequest) -> str:
     """The visitor's address: X-Forwarded-For is believed from the trusted proxies only, read from the right.
 
@@ -70,11 +84,11 @@ _count = Plan(
 
 def exceeded_among(*uses: tuple[str, Limit]) -> int:
     """The same for uses by several keys, counted all, in one statement."""
-    return max(over(*uses).values(), default=0)
+    return max((use.wait for use in counted(*uses)), default=0)
 
 
-def over(*uses: tuple[str, Limit]) -> dict[str, int]:
-    """The limits that do not hold, by name, and the seconds to wait: each use by each key is counted, whichever holds.
+def counted(*uses: tuple[str, Limit]) -> list[Use]:
+    """Each use by each key, counted whichever limit holds.
 
     What one visitor can use up for all must not stand beside what stops that visitor: ask for the latter first.
     A key is kept as a keyed digest only, and told apart by the limits' names. Outside a transaction: what is rolled
@@ -82,12 +96,8 @@ def over(*uses: tuple[str, Limit]) -> dict[str, int]:
     waits for the disk either: a server that falls forgets the counts of its last second, and nothing else.
     """
     buckets = {f"{limit.name}:{_digest(key)}": limit for key, limit in uses}
-    found: dict[str, int] = {}
-    for bucket, count, spent in _count.fetch([list(buckets), [limit.seconds for limit in buckets.values()]]):
-        limit = buckets[bucket]
-        if count > limit.count:
-            found[limit.name] = max(found.get(limit.name, 1), math.ceil(limit.seconds - spent))
-    return found
+    rows = _count.fetch([list(buckets), [limit.seconds for limit in buckets.values()]])
+    return [Use(buckets[bucket], number, float(spent)) for bucket, number, spent in rows]
 
 
 def was_counted(key: str, limit: Limit) -> bool:

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.models import Mailbox
 from bma_portal import kept
 from bma_portal.errors import Refusal
-from bma_portal.limits import Limit, exceeded, over
+from bma_portal.limits import Limit, counted, exceeded
 from bma_portal.prepared import Prepared
 from bma_portal.secret import leaving_no_trace
 from bma_portal.templatetags.french import insecable
@@ -125,14 +125,15 @@ def _form(
 def _opened(request: HttpRequest, form: TicketForm, status: MailboxStatus, parcours: str) -> str | None:
     """The reference of the ticket; none if the rules refuse it, which the form then says: nothing typed is lost."""
     at, said, mailbox = request.at, form.cleaned_data, status.mailbox  # type: ignore[attr-defined]
-    if again := _sent_already(mailbox, form.need, said, at=at):
-        return again
-    unit, email = status.mailbox.organisation, said["email"].lower()
+    unit, email = mailbox.organisation, said["email"].lower()
     # Counted of forms that would open a ticket, and of places that keep to their own limits: nobody closes it to all.
-    exceeded = over(("tous", IN_ALL), (str(unit.fase), PER_NUMBER), (email, ACKNOWLEDGED))
-    flooded = bool(exceeded.pop(ACKNOWLEDGED.name, 0))
-    if exceeded:
-        minutes = math.ceil(max(exceeded.values()) / 60)
+    uses = counted(("tous", IN_ALL), (str(unit.fase), PER_NUMBER), (email, ACKNOWLEDGED))
+    by_them = next(use for use in uses if use.limit is ACKNOWLEDGED)
+    first = by_them.number == 1 and by_them.spent > SENT_TWICE.total_seconds()
+    if not first and (again := _sent_already(mailbox, form.need, said, at=at)):
+        return again
+    if seconds := max(use.wait for use in uses if use is not by_them):
+        minutes = math.ceil(seconds / 60)
         form.add_error(None, insecable(TOO_MANY.format(minutes, "s"[: minutes > 1])))
         return None
     try:
@@ -150,7 +151,7 @@ def _opened(request: HttpRequest, form: TicketForm, status: MailboxStatus, parco
                 phone=said["phone"],
                 user=request.user if request.user.is_authenticated else None,  # type: ignore[arg-type]
                 files=said["files"],
-                silent=flooded,
+                silent=by_them.wait > 0,
                 status=status,
                 at=at,
             )

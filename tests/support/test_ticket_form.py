@@ -1,6 +1,7 @@
 """The form of a holder's ticket: what was typed is never lost, what the portal knows is not asked again (E6, E11)."""
 
 import re
+import time
 from datetime import date
 from urllib.parse import parse_qs, urlsplit
 
@@ -245,3 +246,13 @@ def test_when_too_many_arrive_what_was_typed_stays(client, limit, monkeypatch):
     assert "la vôtre n’est pas partie" in page.text
     assert "Le portable ne s’allume plus depuis lundi." in page.text
     assert Ticket.objects.count() == 2
+
+
+def test_a_second_click_of_the_next_hour_opens_no_second_ticket(client, monkeypatch):
+    monkeypatch.setattr(views, "ACKNOWLEDGED", Limit("demande-accuse", 10, 1))  # an hour of one second
+    said = sent(MailboxFactory())
+    first = client.post(NEW, said)
+    time.sleep(1.1)
+    again = client.post(NEW, said)
+    assert Ticket.objects.get().reference in client.get(first["Location"]).content.decode()
+    assert Ticket.objects.get().reference in client.get(again["Location"]).content.decode()
