@@ -28,14 +28,14 @@ class Size:
     each: int = 200
     boxes: int = 60
     forms: int = 40
-    desk: desk.Size = desk.NORMAL
-    admin: admin.Size = admin.NORMAL
+    tickets: desk.Size = desk.NORMAL
+    lists: admin.Size = admin.NORMAL
 
 
 SIZES = {
-    "quick": Size(mails=1000, times=1, seconds=0, each=100, boxes=30, forms=5, desk=desk.QUICK, admin=admin.QUICK),
+    "quick": Size(mails=1000, times=1, seconds=0, each=100, boxes=30, forms=5, tickets=desk.QUICK, lists=admin.QUICK),
     "normal": Size(mails=4000, times=3, seconds=110),
-    "long": Size(mails=4000, times=5, seconds=600, larger=16_000, desk=desk.Size(turns=25), admin=admin.LONG),
+    "long": Size(mails=4000, times=5, seconds=600, larger=16_000, tickets=desk.Size(turns=25), lists=admin.LONG),
 }
 
 
@@ -77,9 +77,9 @@ def measure(size: Size, say: Callable[[str], None]) -> tuple[list[Line], str]:
             say("deux hôtes d’ouvriers…")
             lines += drains.two_hosts(stage, boxes=size.mails // 8, mails=4)
             say("le bureau, à côté de django-helpdesk…")
-            lines += desk.lines(stage, size.desk, promised=size.desk is not desk.QUICK)
+            lines += desk.lines(stage, size.tickets, promised=size.tickets is not desk.QUICK)
             say("les listes de l’administration, pleines…")
-            lines += admin.lines(stage, size.admin, promised=size.admin is not admin.QUICK)
+            lines += admin.lines(stage, size.lists, promised=size.lists is not admin.QUICK)
     finally:
         scratch.remove()
     return lines, version

@@ -1,6 +1,7 @@
 """The measures of the desk: each side does what it is told, and says what went wrong. Never the time."""
 
 import smtplib
+import subprocess
 import sys
 import types
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pytest
 from bench import crowd, desk, peer
 from bench.report import Line
 from bench.sides import calls
-from bench.stage import Broken, Stage
+from bench.stage import ROOT, Broken, Stage
 
 TINY = desk.Size(tickets=60, larger=120, turns=1, calls=1, clients=2, asked=16)
 
@@ -122,3 +123,15 @@ def test_small_measures_promise_nothing(monkeypatch):
     postgres = types.SimpleNamespace(execute=lambda *a, **k: [])
     lines = desk.lines(types.SimpleNamespace(servers=types.SimpleNamespace(postgres=postgres)), TINY, promised=False)
     assert {(line.target, line.kept) for line in lines} == {("", None)}
+
+
+def test_the_command_that_measures_all_begins():
+    """It says what it takes: each part is there, and a size for each."""
+    from bench import __main__ as command
+
+    assert set(command.SIZES) == {"quick", "normal", "long"}
+    assert isinstance(command.SIZES["normal"].tickets, desk.Size)
+    asked = [sys.executable, "-m", "bench", "--help"]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--quick" in done.stdout
