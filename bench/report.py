@@ -86,8 +86,10 @@ HOW = """## Comment c’est mesuré
   la mesure sans promesse compare avec une fusion qui laisse les lignes égales, comme nous. « Rien n’est écrit » :
   aucune ligne n’a changé de place ni de transaction, et PostgreSQL n’a pas donné de numéro à la nôtre.
 - **Plan** (`bench/planning.py`) : 40 000 boîtes inventées, puis 400 000, en temps du processeur, à tour de rôle (dix
-  plans du petit nombre pour un du grand), de la liste lue à l’empreinte du plan ; la capacité demande plus de semaines
-  que n’en ont les périodes. La limite trie la même liste par adresse et la coupe en autant de tranches.
+  plans du petit nombre pour un du grand), de la liste lue à l’empreinte du plan. Une liste dix fois plus longue ne
+  tient plus dans les mémoires du processeur, un tri nu le paie aussi : la croissance se rapporte à la sienne ; la
+  capacité demande plus de semaines que n’en ont les périodes. La limite trie la même liste par adresse et la coupe
+  en autant de tranches.
 - **Bureau et demandes, à côté de django-helpdesk** (`bench/desk.py`, `bench/sides/`) : django-helpdesk 2.6.1, de PyPI,
   dans un environnement à lui (`bench/requirements-helpdesk.txt`) et une base à lui sur le même serveur, remplie des
   mêmes demandes, messages et mots que la nôtre (`seed_tickets`, tout est inventé). Chaque côté est un processus qui
