@@ -23,7 +23,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Use:
-    """One that was counted: the how-manieth of its window, which began so many seconds before."""
+    """One that was counted: its rank in its window, which began so many seconds before."""
 
     limit: Limit
     number: int
