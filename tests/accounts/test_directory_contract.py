@@ -56,7 +56,6 @@ def twin(settings) -> Iterator[Door]:
 
 def active_directory(request, settings, monkeypatch) -> Iterator[Door]:
     domain, box = request.getfixturevalue("domain"), request.getfixturevalue("box")
-    settings.DIRECTORY_TIMEOUT = (1, 1)
     url, finding, weakening = settings.DIRECTORY_URL, directory_ldap.find, Secret.reveal
     with relay(domain.host, 636) as running:
         settings.DIRECTORY_URL = f"ldaps://127.0.0.1:{running.port}"
@@ -72,6 +71,7 @@ def active_directory(request, settings, monkeypatch) -> Iterator[Door]:
         def lose_the_answer() -> None:
             def find(line, address):
                 found = finding(line, address)
+                line.socket.settimeout(1)
                 running.lose_answers()
                 return found
 

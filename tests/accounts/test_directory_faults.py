@@ -150,8 +150,9 @@ def test_a_port_that_never_answers_does_not_hold_the_call(ad, settings, domain):
 
 
 def test_a_directory_that_freezes_gets_the_password_when_it_thaws(domain, box, ad, settings):
-    quickly(settings)
     assert ad.set_password(ADDRESS, Secret(FIRST)).verdict is Verdict.SENT
+    ad._kept().socket.settimeout(1)
+    quickly(settings)
     domain.process.send_signal(signal.SIGSTOP)
     assert said(ad.set_password(ADDRESS, Secret(SECOND))) == (Verdict.RETRY, True)
     domain.process.send_signal(signal.SIGCONT)
@@ -170,9 +171,8 @@ def test_a_directory_that_was_restarted_is_called_anew_without_a_word(domain, bo
 
 
 @pytest.fixture
-def between(domain, settings, ad, monkeypatch) -> Iterator[Relay]:
+def between(domain, settings, ad) -> Iterator[Relay]:
     """A relay before the domain; what `deed` does to it happens once the object is found, before the reset."""
-    quickly(settings)
     with relay(domain.host, 636) as running:
         settings.DIRECTORY_URL = f"ldaps://127.0.0.1:{running.port}"
         yield running
@@ -185,6 +185,7 @@ def before_the_reset(monkeypatch, deed: Callable[[], object]) -> None:
     def find(line, address):
         found = finding(line, address)
         monkeypatch.setattr(directory_ldap, "find", finding)
+        line.socket.settimeout(1)  # for the answer that is lost, and for it alone: a busy machine is slow elsewhere
         deed()
         return found
 
