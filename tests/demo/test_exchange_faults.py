@@ -284,7 +284,7 @@ def insist(work, accept=()):
             return result
 
 
-def eventually(condition, seconds=5):
+def eventually(condition, seconds=30):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
