@@ -24,7 +24,7 @@ TYPED = {
 
 
 def opened_before(seconds: int = 60) -> str:
-    """The hidden field of a form that was shown that long ago."""
+    """The hidden field of a form shown that long ago. Below 0: it is sent too fast, however slow the machine."""
     now = signing.time.time()
     with mock.patch.object(signing.time, "time", return_value=now - seconds):
         return opened_now()
