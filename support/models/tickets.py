@@ -252,6 +252,11 @@ class Ticket(Stateful):
                 | (~Q(status="waiting") & Q(held_since=None)),
                 violation_error_message="L’horloge est arrêtée tant que la réponse du demandeur est attendue.",
             ),
+            models.CheckConstraint(  # else it would be in no queue: not to take, and nobody's
+                name="ticket_open_is_taken",
+                condition=~Q(status="open") | Q(assignee__isnull=False),
+                violation_error_message="Une demande en cours est suivie par quelqu’un.",
+            ),
             models.CheckConstraint(
                 name="ticket_not_merged_into_itself",
                 condition=Q(merged_into=None) | ~Q(merged_into=F("id")),

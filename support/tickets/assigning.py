@@ -37,7 +37,7 @@ def _give(row: Ticket, to: User, *, by: User, at: datetime, why: str = "") -> No
         log(row, "suivie par", row.assignee or "", to, by=by, at=at, why=why)
     row.assignee, row.acted_at = to, at
     if row.status == Status.NEW:
-        row.move_to(Status.OPEN, by=name_of(by), at=at)
+        row.move_to(Status.OPEN, by=name_of(by), at=at, assignee=to)
     save(row, at=at)
 
 

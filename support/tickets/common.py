@@ -168,7 +168,8 @@ def resume(ticket: Ticket, status: str, *, by: Actor, at: datetime, note: str = 
     """Move a locked ticket on; the time its clock stood still is added to each of its deadlines (F4)."""
     _add_wait(ticket, at=at)
     ticket.held_since = None
-    if status == Status.OPEN and ticket.assignee_id is not None:
+    if status == Status.OPEN:
+        facts["assignee_id"] = ticket.assignee_id
         ticket.acted_at = at  # nobody left it aside while there was nothing to do
     ticket.move_to(status, by=name_of(by), at=at, note=note, held_since=None, **facts)
 

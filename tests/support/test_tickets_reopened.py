@@ -1,6 +1,10 @@
 """A ticket that goes on: solved then written to, handed over, given back, left unanswered (E9, E10, F1 to F4, F20)."""
 
+from importlib import import_module
+
 import pytest
+from django.apps import apps
+from django.db import IntegrityError, connection, transaction
 
 from support import queues, tickets
 from support.models import Message, RoutingRule, Ticket, TicketChange
@@ -32,6 +36,24 @@ def test_one_that_nobody_had_taken_is_to_be_taken_again_when_the_desk_reopens_it
     tickets.reopen(ticket, by=agent(), at=on(15))
     assert again(ticket).status == "new"
     assert to_take(on(15)) == [ticket]
+
+
+def test_one_in_progress_is_somebodys_or_the_database_refuses_it():
+    ticket = asked()
+    with pytest.raises(IntegrityError, match="ticket_open_is_taken"), transaction.atomic():
+        Ticket.objects.filter(pk=ticket.pk).update(status="open")
+
+
+def test_those_that_stood_in_no_queue_are_to_be_taken_again():
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE support_ticket DROP CONSTRAINT ticket_open_is_taken")  # as it was before
+    lost, followed = asked(), asked()
+    tickets.take(followed, by=agent(), at=AT)
+    Ticket.objects.filter(pk=lost.pk).update(status="open")
+    assert to_take(AT) == []
+    import_module("support.migrations.0006_open_is_taken").put_back(apps, None)
+    assert to_take(AT) == [lost]
+    assert again(followed).status == "open"
 
 
 @pytest.mark.parametrize("by_the_desk", [True, False])
