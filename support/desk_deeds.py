@@ -13,6 +13,7 @@ from django.db import transaction
 from accounts.models import User
 from support import forms_desk_ticket as forms
 from support import tickets
+from support.forms_desk_split import SplitForm
 from support.models import Ticket
 
 Status = Ticket.Status
@@ -187,6 +188,15 @@ _ALL = (
         form=forms.MergeForm,
     ),
     Deed(
+        "separer",
+        "Séparer",
+        "Séparer en deux demandes",
+        "Les messages choisis ont leur propre demande.",
+        tickets.split,
+        lambda ticket, user: ticket.status not in {Status.CLOSED, Status.MERGED},
+        form=SplitForm,
+    ),
+    Deed(
         "incident",
         "Rattacher à un incident",
         "Rattacher à un incident en cours",
@@ -234,6 +244,7 @@ DEEDS = {deed.slug: deed for deed in (*_ALL, *_HIDDEN)}
 FIRST = ("prendre", "rouvrir", "poursuivre", "resoudre", "attendre", "confier", "pas-pour-nous")
 
 
-def open_deeds(ticket: Ticket, user: User) -> list[Deed]:
-    """Those that the page offers, the most frequent first."""
-    return [deed for deed in _ALL if deed.when(ticket, user)]
+def open_deeds(ticket: Ticket, user: User, *, requests: int) -> list[Deed]:
+    """Those that the page offers, the most frequent first. `requests`: how many messages its requesters wrote."""
+    found = [deed for deed in _ALL if deed.when(ticket, user)]
+    return found if requests > 1 else [deed for deed in found if deed.slug != "separer"]

@@ -1,4 +1,4 @@
-"""What an agent asks somebody on the phone, once the mailbox and the need are known."""
+"""What an agent says of a new ticket: for somebody on the phone, or made of messages that were written already."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,30 +6,23 @@ from typing import Any
 from django import forms
 
 from bma_portal.identity import refuse_national_number
+from bma_portal.templatetags.french import insecable
 from support.forms_contact import OneLineField
 from support.forms_desk import DeskForm, Line, Text
 from support.forms_desk_ticket import LONGEST, PersonFields
 from support.models import Incident
 from support.needs import Answer
+from support.tickets import NoTicket
 
 
-class CallerForm(PersonFields, DeskForm):
-    """Who calls and why, once the mailbox and the need are known; the questions of that need come with them."""
+class PlacedForm(DeskForm):
+    """What a new ticket is called, what the rules ask of its need, and who has it: they say, or a team keeps it."""
 
     subject = Line(
         label="Objet",
         max_length=150,
         error_messages={"required": "Donnez un objet.", "max_length": "Un objet compte 150 signes au plus."},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
-    )
-    text = Text(
-        label="Ce que la personne demande",
-        max_length=LONGEST,
-        widget=forms.Textarea(attrs={"rows": 7}),
-        error_messages={
-            "required": "Écrivez ce que la personne demande.",
-            "max_length": "Ce texte compte 20 000 signes au plus.",
-        },
     )
     team = forms.ChoiceField(
         label="Qui la suit ?",
@@ -50,15 +43,49 @@ class CallerForm(PersonFields, DeskForm):
         error_messages={"max_length": "Un motif compte 300 signes au plus."},
     )
 
+    def __init__(self, *args: Any, questions: tuple[Answer, ...], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.questions = questions
+        for answer in questions:
+            self.fields[f"q_{answer.key}"] = _question(answer)
+        self.order_fields([*(f"q_{answer.key}" for answer in questions), "subject", "team", "why"])
+
+    def clean(self) -> dict[str, Any]:
+        if self.cleaned_data.get("team") == "nous" and not self.cleaned_data.get("why"):
+            self.add_error("why", "Dites pourquoi votre équipe garde cette demande.")
+        return self.cleaned_data
+
+    def refuse(self, refusal: NoTicket) -> None:
+        """Where the rules want no ticket, a team may keep it nevertheless."""
+        why = f"Les règles ne prévoient pas de demande ici. {refusal} Pour en ouvrir une malgré tout, "
+        self.add_error("team", insecable(f"{why}choisissez votre équipe et dites pourquoi."))
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """What was answered to the questions of the need."""
+        found = {answer.key: str(self.cleaned_data.get(f"q_{answer.key}") or "") for answer in self.questions}
+        return {key: value for key, value in found.items() if value}
+
+
+class CallerForm(PersonFields, PlacedForm):
+    """Who calls and why, once the mailbox and the need are known; the questions of that need come with them."""
+
+    text = Text(
+        label="Ce que la personne demande",
+        max_length=LONGEST,
+        widget=forms.Textarea(attrs={"rows": 7}),
+        error_messages={
+            "required": "Écrivez ce que la personne demande.",
+            "max_length": "Ce texte compte 20 000 signes au plus.",
+        },
+    )
+
     def __init__(
         self, *args: Any, questions: tuple[Answer, ...], incidents: Sequence[Incident] = (), **kwargs: Any
     ) -> None:
-        super().__init__(*args, **kwargs)
-        self.questions = questions
+        super().__init__(*args, questions=questions, **kwargs)
         if incidents or self.data.get("incident"):  # one that was solved meanwhile is refused, not forgotten
             self.fields["incident"] = _incident(incidents)
-        for answer in questions:
-            self.fields[f"q_{answer.key}"] = _question(answer)
         order = ["incident", "last_name", "first_name", "email", "phone", *(f"q_{answer.key}" for answer in questions)]
         self.order_fields([*order, "subject", "text", "team", "why"])
 
@@ -66,17 +93,6 @@ class CallerForm(PersonFields, DeskForm):
         text: str = self.cleaned_data["text"]
         refuse_national_number(text)
         return text
-
-    def clean(self) -> dict[str, Any]:
-        if self.cleaned_data.get("team") == "nous" and not self.cleaned_data.get("why"):
-            self.add_error("why", "Dites pourquoi votre équipe garde cette demande.")
-        return self.cleaned_data
-
-    @property
-    def answers(self) -> dict[str, str]:
-        """What was answered to the questions of the need."""
-        found = {answer.key: str(self.cleaned_data.get(f"q_{answer.key}") or "") for answer in self.questions}
-        return {key: value for key, value in found.items() if value}
 
 
 def _incident(incidents: Sequence[Incident]) -> forms.Field:

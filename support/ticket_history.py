@@ -13,12 +13,14 @@ from support import ticket_mails
 from support.models import Message, Ticket, TicketChange
 from support.needs import NEEDS
 from support.templatetags.desk import STATES
+from support.tickets import splitting
 
 Sent = OutgoingMail.Status
 MAILS = {
     "ticket.received": "accusé de réception",
     "ticket.answered": "réponse",
     "ticket.moved": "changement d’équipe",
+    "ticket.split": "demande séparée d’une autre",
     "ticket.solved": "demande résolue, avis demandé",
     "ticket.solved_copy": "demande résolue",
     "ticket.closed": "demande close",
@@ -34,6 +36,7 @@ OF_MESSAGES = tuple(
     for cls in (
         ticket_mails.Answered,
         ticket_mails.Moved,
+        splitting.Split,
         ticket_mails.Closed,
         ticket_mails.ForTeam,
         ticket_mails.News,

@@ -395,5 +395,5 @@ def _last_to(ticket: Ticket, to: list[str]) -> str:
     return next((message_id for _pk, message_id in last.order_by("-id")[:1]), "")
 
 
-_OF_MESSAGES = [cls.kind for cls in (Answered, Moved, Closed, ForTeam, News)]
+_OF_MESSAGES = [*(cls.kind for cls in (Answered, Moved, Closed, ForTeam, News)), "ticket.split"]
 _OF_TICKETS = [cls.kind for cls in (Received, Solved, SolvedCopy, Reminder, FollowCode, DueSoon, Overdue)]

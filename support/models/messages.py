@@ -12,7 +12,8 @@ from support.models.tickets import Ticket
 class Message(models.Model):
     """One message of the thread.
 
-    `origin`: the ticket it was written in, when that one was merged into this one, or whose requester wrote it since.
+    `origin`: the ticket it was written in, when that one was merged into this one, or this one split from it, or whose
+    requester wrote it since.
     """
 
     class Kind(models.TextChoices):

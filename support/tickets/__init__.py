@@ -21,6 +21,7 @@ from support.tickets.following import (
 from support.tickets.incidents import declare, join, leave, open_incidents, preview, solve_incident, update
 from support.tickets.moving import change_requester, check_item, checklist, give_back, set_need, set_priority, transfer
 from support.tickets.opening import NoTicket, answers_in_words, expect_a_ticket, need_label, open_ticket, similar
+from support.tickets.splitting import split
 from support.tickets.thread import answer, note, requester_wrote, save_draft, team_wrote_by_mail
 from support.tickets.upkeep import tick
 
@@ -64,6 +65,7 @@ __all__ = [
     "similar",
     "solve",
     "solve_incident",
+    "split",
     "take",
     "team_wrote_by_mail",
     "thread_as_told",

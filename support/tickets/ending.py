@@ -142,7 +142,7 @@ def merge(ticket: Ticket, *, into: Ticket, by: User, version: int | None = None,
             raise Refusal("Ces demandes sont de deux équipes : confiez d’abord l’une à l’équipe de l’autre.")
         if goes.status in {Status.CLOSED, Status.MERGED} or not stays.is_live:
             raise Refusal("Une demande qui a pris fin ne se joint plus.")
-        Message.objects.filter(ticket=goes, origin=None).update(origin=goes)
+        Message.objects.filter(ticket=goes).exclude(origin__merged_into=goes).update(origin=goes)
         Message.objects.filter(ticket=goes).update(ticket=stays)
         _join_drafts(goes, stays)
         watchers = set(Watcher.objects.filter(ticket=goes).values_list("user_id", flat=True))

@@ -15,11 +15,13 @@ from bma_portal.mail.models import OutgoingMail
 from support import ticket_mails, tokens
 from support.models import Message, Ticket
 from support.tickets.common import PORTAL, Status, joined_by, locked, log
+from support.tickets.splitting import Split
 
 CODE_MINUTES = 30
 CODE_TRIES = 5
 CODES_PER_HOUR = limits.Limit("suivi-destination", 5, 3600)
-TOLD = [mail.kind for mail in (ticket_mails.Answered, ticket_mails.Moved, ticket_mails.Closed)]  # each of a message
+_EACH_OF_A_MESSAGE = (ticket_mails.Answered, ticket_mails.Moved, Split, ticket_mails.Closed)
+TOLD = [mail.kind for mail in _EACH_OF_A_MESSAGE]
 WRONG = "Ce code n’est pas le bon, ou il n’est plus valable. Vérifiez-le, ou demandez-en un autre."
 
 

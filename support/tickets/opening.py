@@ -97,8 +97,7 @@ def _open(
     **who: Any,
 ) -> Ticket:
     route = routing.route(need, facts_from(status, at=at), dict(answers or {}), at=at)
-    if team is None:
-        team = _team_of(route)
+    placed = placement(route, team)
     with transaction.atomic():
         ticket = Ticket(
             mailbox=mailbox,
@@ -109,21 +108,16 @@ def _open(
             email=email,
             user=user,
             channel=channel,
-            team=team,
             team_since=at,
-            rule_id=route.rule if route.team == team else None,
-            reason=(route.reason if route.team == team else "Confiée à cette équipe par la personne qui l’a reçue.")[
-                :400
-            ],
-            source=route.source[:200] if route.team == team else "",
             phase=status.phase,
             batch_id=status.batch_id,  # what the figures count by (F19)
             opened_at=at,
             asked_at=at,
             updated_at=at,
+            **placed,
             **who,
         )
-        reckon(ticket, targets_of(team, at=at))
+        reckon(ticket, targets_of(ticket.team, at=at))
         insert(ticket, expressions={"search": indexed(f"{identity_text(ticket)} {text}")})
         first = Message(
             ticket=ticket,
@@ -143,6 +137,24 @@ def _open(
             ticket_mails.tell_requester(ticket_mails.Received, ticket, at=at)
         ticket_mails.tell_team(ticket, first, at=at)
     return ticket
+
+
+def placement(route: Route, team: str | None) -> dict[str, Any]:
+    """Which team has it, and why: that of the route, unless `team` overrides it. Raises NoTicket."""
+    if team is None:
+        team = _team_of(route)
+    if team != route.team:
+        why = "Confiée à cette équipe par la personne qui l’a reçue."
+        return {"team": team, "rule_id": None, "reason": why, "source": ""}
+    return {"team": team, "rule_id": route.rule, "reason": route.reason[:400], "source": route.source[:200]}
+
+
+def route_of(need: str, mailbox: Mailbox, answers: Mapping[str, str], *, at: datetime) -> Route | None:
+    """What the rules say as far as it is known; None while they wait for an answer."""
+    try:
+        return routing.route(need, routing.facts_for(mailbox, at=at), dict(answers), at=at)
+    except Refusal:
+        return None
 
 
 def expect_a_ticket(

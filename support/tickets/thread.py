@@ -66,6 +66,7 @@ def requester_wrote(
         settles = _settles(row, text, writer, name=name)
         if _is_over(row, at=at) and not settles:
             mine = row.followed_by.live().filter(email__iexact=(writer or {}).get("email", row.email))
+            mine = mine.filter(opened_at__gte=row.solved_at or row.closed_at)  # not one that was split from it
             suite = mine.defer("search").order_by("-pk").first()
             if suite is None:
                 words |= {"files": files, "author_name": author_name, "by_mail": by_mail, "writer": writer}

@@ -14,7 +14,7 @@ from accounts.models import Contact, Mailbox
 from bma_portal.clock import brussels_date
 from bma_portal.errors import Refusal
 from bma_portal.templatetags.french import insecable
-from support import routing, tickets
+from support import tickets
 from support.desk import desk_page
 from support.forms import MailboxForm
 from support.forms_desk import NEED_CHOICES
@@ -23,9 +23,8 @@ from support.forms_desk_ticket import kept
 from support.lookup import find, heir, is_gone
 from support.models import Incident, Ticket
 from support.needs import NEEDS
-from support.routing import Route
 from support.tickets import NoTicket
-from support.tickets.opening import refuse_wrong_team
+from support.tickets.opening import refuse_wrong_team, route_of
 
 INVALID = 422
 
@@ -63,13 +62,7 @@ def write(request: HttpRequest) -> HttpResponse:
         try:
             return _told(request, _open(request, mailbox, need, form))
         except NoTicket as refusal:
-            form.add_error(
-                "team",
-                insecable(
-                    f"Les règles ne prévoient pas de demande ici. {refusal} Pour en ouvrir une malgré tout, "
-                    "choisissez votre équipe et dites pourquoi."
-                ),
-            )
+            form.refuse(refusal)
         except Refusal as refusal:
             form.add_error(None, insecable(str(refusal)))
     return _form(request, mailbox, need, form, status=INVALID)
@@ -157,6 +150,7 @@ def _which(request: HttpRequest, form: WhichForm) -> HttpResponse:
 def _form(request: HttpRequest, mailbox: Mailbox, need: str, form: CallerForm, *, status: int = 200) -> HttpResponse:
     at, teams = request.at, request.teams  # type: ignore[attr-defined]
     found = tickets.similar(mailbox, need, at=at)
+    answers = form.answers if form.is_bound and hasattr(form, "cleaned_data") else {}
     context: dict[str, Any] = {
         "which": None,
         "form": form,
@@ -166,16 +160,7 @@ def _form(request: HttpRequest, mailbox: Mailbox, need: str, form: CallerForm, *
         "need": need,
         "need_label": NEEDS[need].label,
         "duplicates": [ticket for ticket in found if ticket.team in teams],
-        "route": _route(need, mailbox, form, at=at),
+        "route": route_of(need, mailbox, answers, at=at),
         "at": at,
     }
     return render(request, "support/desk/ticket_new.html", context, status=status)
-
-
-def _route(need: str, mailbox: Mailbox, form: CallerForm, *, at: Any) -> Route | None:
-    """What the rules say as far as it is known; None while they wait for an answer."""
-    answers = form.answers if form.is_bound and hasattr(form, "cleaned_data") else {}
-    try:
-        return routing.route(need, routing.facts_for(mailbox, at=at), answers, at=at)
-    except Refusal:
-        return None

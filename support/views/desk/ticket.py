@@ -68,7 +68,8 @@ def show(
     status: int = 200,
 ) -> HttpResponse:
     ticket, at = page.ticket, request.at  # type: ignore[attr-defined]
-    deeds = open_deeds(ticket, request.user)  # type: ignore[arg-type]
+    requests = sum(line.kind == Message.Kind.REQUEST for line in page.thread)
+    deeds = open_deeds(ticket, request.user, requests=requests)  # type: ignore[arg-type]
     phase = page.status.phase if page.status else ticket.phase
     draft = {"text": page.draft.text} if page.draft else {}
     context = {
