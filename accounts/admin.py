@@ -3,6 +3,7 @@ does not know (closed, taken over, mailbox confirmed). Nothing is deleted here."
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.db.models import F
 
 from accounts import admin_by_hand, admin_mode, admin_people, register  # noqa: F401  they register their pages
@@ -95,7 +96,19 @@ class ClosureFilter(admin.SimpleListFilter):
         return queryset
 
 
+class Units(AutocompleteSelect):
+    """Django's leaves its first choice without a word, which HTML does not allow."""
+
+    def create_option(self, name, value, label, *args, **options):
+        return super().create_option(name, value, label or "—", *args, **options)
+
+
 class UnitForm(forms.ModelForm):
+    def __init__(self, *args, **options) -> None:
+        super().__init__(*args, **options)
+        for field in self.fields.values():
+            field.show_hidden_initial = False  # a hidden field that bears a help text: no HTML, and of no use here
+
     def clean(self) -> dict:
         found = super().clean() or self.cleaned_data
         if found.get("phone") and not found.get("phone_source"):
@@ -122,6 +135,11 @@ class OrganisationAdmin(NeverDeleted, LargeLists, admin.ModelAdmin):
     ]
     inlines = [MailboxInline, PlacementInline, ChangeInline]
     always_read = ["origin", "absent_since"]
+
+    def formfield_for_foreignkey(self, db_field, request, **options):
+        if db_field.name in self.autocomplete_fields:
+            options["widget"] = Units(db_field, self.admin_site)
+        return super().formfield_for_foreignkey(db_field, request, **options)
 
     @admin.display(description="numéro", ordering=F("fase"))
     def number_shown(self, unit: Organisation) -> str:

@@ -34,13 +34,6 @@ class ModeForm(forms.Form):
         return helper
 
 
-class Radios(forms.RadioSelect):
-    """The error summary leads to the first choice; Django's own leads nowhere."""
-
-    def id_for_label(self, id_: str, index: Any = None) -> str:
-        return super().id_for_label(id_, "0" if index is None else index)
-
-
 class DayField(forms.DateField):
     def __init__(self, **kwargs: Any) -> None:
         kwargs["widget"] = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
@@ -110,7 +103,7 @@ class DecideForm(ModeForm):
     reponse = forms.ChoiceField(
         label="Votre réponse",
         choices=[(ACCEPT, "Accorder la permission"), (DECLINE, "Refuser la demande")],
-        widget=Radios,
+        widget=forms.RadioSelect,
         error_messages={"required": "Choisissez une réponse."},
     )
     fin = DayField(label="Si vous accordez : jusqu’au (ce jour compris)", required=False)

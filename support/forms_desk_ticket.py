@@ -348,8 +348,8 @@ class RequesterForm(PersonFields, DeedForm):
 
 
 class CheckForm(DeedForm):
-    item = forms.CharField(max_length=40)
-    done = forms.ChoiceField(choices=[("1", "fait"), ("0", "à faire")])
+    item = forms.CharField(max_length=40, widget=forms.HiddenInput)
+    done = forms.ChoiceField(choices=[("1", "fait"), ("0", "à faire")], widget=forms.HiddenInput)
 
     def facts(self) -> dict[str, Any]:
         return {"item": self.cleaned_data["item"], "done": self.cleaned_data["done"] == "1"}

@@ -31,13 +31,6 @@ def refuse_unreadable(text: str) -> None:
         raise ValidationError("Ce texte contient un signe illisible : effacez-le.", code="unreadable")
 
 
-class Boxes(forms.CheckboxSelectMultiple):
-    """Its errors lead to its first box."""
-
-    def id_for_label(self, id_: str, index: str | None = None) -> str:
-        return super().id_for_label(id_, "0" if index is None else index)
-
-
 class DayField(forms.CharField):
     """A day, as people or machines write it; the value is a date. Not `type="date"`: that loses what is mistyped."""
 
@@ -177,14 +170,14 @@ class RuleForm(forms.Form):
         label="Contacts nommés en plus",
         required=False,
         choices=Contact.Team.choices,
-        widget=Boxes,
+        widget=forms.CheckboxSelectMultiple,
         error_messages={"invalid_choice": "Choisissez des équipes de la liste."},
     )
     stages = forms.MultipleChoiceField(
         label="Phases",
         required=False,
         choices=[(stage.value, f"{stage.value} – {stage.label}") for stage in Stage],
-        widget=Boxes,
+        widget=forms.CheckboxSelectMultiple,
         help_text="Aucune case cochée : toutes les phases.",
         error_messages={"invalid_choice": "Choisissez des phases de la liste."},
     )

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
@@ -65,6 +65,31 @@ def strong_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.sign_in import sign_in
 
     monkeypatch.setattr(Client, "force_login", lambda client, user, backend=None: sign_in(client, user) and None)
+
+
+@pytest.fixture(autouse=True)
+def valid_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each page that a test opens is valid HTML, whatever its state; so is each mail that one composes (SEC-M1)."""
+    from django.test import Client
+
+    from bma_portal.mail.compose import Mail
+    from tests import markup
+
+    request, render = Client.request, Mail.render
+
+    def opened(client: Client, **asked: Any) -> Any:
+        response = request(client, **asked)
+        if response.headers.get("Content-Type", "").startswith("text/html") and not response.streaming:
+            markup.assert_valid(response.content.decode(), f"{asked.get('REQUEST_METHOD')} {asked.get('PATH_INFO')}")
+        return response
+
+    def composed(mail: Mail, **how: Any) -> tuple[str, str]:
+        text, html = render(mail, **how)
+        markup.assert_valid(html, type(mail).__name__)
+        return text, html
+
+    monkeypatch.setattr(Client, "request", opened)
+    monkeypatch.setattr(Mail, "render", composed)
 
 
 @pytest.hookimpl(trylast=True)  # after the others have shuffled and sorted

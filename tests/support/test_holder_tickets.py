@@ -316,8 +316,8 @@ def test_the_key_enter_in_the_comment_chooses_nothing_and_a_choice_left_out_is_a
         html = client.post(address, {"comment": "Trois jours\r\npour une réponse."} | choice).content.decode()
         assert "<title>Erreur" in html
         assert "data-error-summary" in html
-        assert 'href="#div_id_avis"' in html
-        assert 'id="div_id_avis"' in html
+        assert 'href="#id_avis_0"' in html
+        assert 'id="id_avis_0"' in html
         assert html.count("Choisissez oui ou non") == 2
         assert "pour une réponse." in html
     assert again(ticket).opinion_at is None

@@ -12,6 +12,8 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
+from tests import markup
+
 TAGS = re.compile(r"<[^>]*>")
 LINKS = re.compile(r'href="(/[^"#]*)"')
 
@@ -76,6 +78,8 @@ class Page:
         self.url, self.status, self.body = response.url, response.status_code, response.content
         is_text = response.headers.get("Content-Type", "").startswith("text/")
         self.html = response.content.decode() if is_text else ""
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            markup.assert_valid(self.html, self.url)
         self.forms = Forms(self.html).found
 
     @property
