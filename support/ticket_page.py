@@ -132,6 +132,7 @@ def page_of(
         sent = delivery(line.mail_status, line.mail_sent_at, line.mail_bounced_at, at) if line.mail_to else ("", "")
         line.delivery, line.tone = sent
         line.iso, line.when = line.written_at.isoformat(), moment(line.written_at)
+        line.number = str(line.id)  # a template writes a text as it is, and takes its time over a number
     checks = {check.item: check for check in _things(row.r_checks)}
     others = _things(row.r_others)
     for other in others:

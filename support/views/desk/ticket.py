@@ -24,7 +24,8 @@ from support.ticket_page import TicketPage, page_of
 from support.tickets import answers_in_words, need_label
 from support.tickets.common import PORTAL, REQUESTER
 
-# With each deed goes what its page had read
+# With each deed goes what its page had read, in its form or in its address
+READ_AT = "version={}&amp;vu={}"
 READ = '<input type="hidden" name="version" value="{}"><input type="hidden" name="vu" value="{}">'
 STOP_POLLING = 286  # htmx: take this answer, and ask no more
 DUE_FOR = {
@@ -84,6 +85,7 @@ def show(
         "canned": canned.suited(page.canned, phase=phase, need=ticket.need),
         "here": reverse("desk_ticket", args=[ticket.reference]),
         "read": format_html(READ, ticket.version, page.seen),
+        "read_at": format_html(READ_AT, ticket.version, page.seen),
         "then_choices": THEN,
         "then": (answer["then"].value() if answer else None) or THEN[0][0],
         "inserted": inserted,
