@@ -35,7 +35,7 @@ def desk_nav(context: template.Context) -> str:
     request = context["request"]
     name = request.resolver_match.view_name if request.resolver_match else ""
     room = next((place for place, _ in PLACES if name.startswith(place.removesuffix("s"))), "")
-    queue = context.get("queue_name", "") if name == "desk" else ""
+    queue = str(context.get("queue_name", "")) if name == "desk" else ""
     where = (queue, room, tuple(request.teams), request.team, get_script_prefix(), settings.ROOT_URLCONF)
     badges = context.get("badges")
     return _nav(*where, badges=badges) if badges else _nav_without_badges(*where)
