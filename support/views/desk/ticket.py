@@ -72,6 +72,7 @@ def show(
     deeds = open_deeds(ticket, request.user)  # type: ignore[arg-type]
     phase = page.status.phase if page.status else ticket.phase
     draft = {"text": page.draft.text} if page.draft else {}
+    here = reverse("desk_ticket", args=[ticket.reference])
     context = {
         "page": page,
         "ticket": ticket,
@@ -83,7 +84,8 @@ def show(
         "deeds": sorted((deed for deed in deeds if deed.slug in FIRST), key=lambda deed: FIRST.index(deed.slug)),
         "more": [deed for deed in deeds if deed.slug not in FIRST],
         "canned": canned.suited(page.canned, phase=phase, need=ticket.need),
-        "here": reverse("desk_ticket", args=[ticket.reference]),
+        "here": here,
+        "beside": here.removesuffix(f"{ticket.reference}/"),  # what the other tickets' addresses begin with
         "read": format_html(READ, ticket.version, page.seen),
         "read_at": format_html(READ_AT, ticket.version, page.seen),
         "then_choices": THEN,
