@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
+from django.db import DEFAULT_DB_ALIAS
 from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
 
@@ -14,8 +15,10 @@ ENTRY = "entree"  # where a session keeps how it was opened: written by `session
 CERBERE, BREAK_GLASS = "cerbere", "secours"
 
 
+_FIELDS = [field.attname for field in User._meta.concrete_fields]
+_COLUMNS = ", ".join(f'u."{field.column}"' for field in User._meta.concrete_fields)
 # A person with their roles and all that these and they themselves may do, in one statement
-_WITH_ROLES = """SELECT u.*,
+_WITH_ROLES = f"""SELECT {_COLUMNS},
         ARRAY(SELECT group_id FROM accounts_user_groups WHERE user_id = u.id) AS group_ids,
         ARRAY(
             SELECT c.app_label || '.' || p.codename
@@ -28,7 +31,7 @@ _WITH_ROLES = """SELECT u.*,
                 SELECT permission_id FROM accounts_user_user_permissions WHERE user_id = u.id
             )
         ) AS permission_names
-    FROM accounts_user u WHERE u.id = %s AND u.is_active"""
+    FROM accounts_user u WHERE u.id = %s AND u.is_active"""  # noqa: S608
 _person = Plan(_WITH_ROLES, [Place(0)], ["int"])
 
 
@@ -45,7 +48,11 @@ class PortalBackend(ModelBackend):
         return user if user is not None and user.break_glass else None
 
     def get_user(self, user_id: int) -> User | None:
-        return _person.run([user_id], lambda sql, params: next(iter(User.objects.raw(sql, params)), None))
+        for *columns, group_ids, permission_names in _person.fetch([user_id]):
+            user = User.from_db(DEFAULT_DB_ALIAS, _FIELDS, columns)
+            vars(user).update(group_ids=group_ids, permission_names=permission_names)
+            return user
+        return None
 
     def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
         """The person's own and those of their roles: as they were loaded, else in one query instead of two."""

@@ -17,10 +17,10 @@ def session(request: HttpRequest) -> dict[str, Any]:
     left, extendable = seconds_left(request)
     return {
         "session_end": {
-            "left": left,
+            "left": str(left),
             "extendable": extendable,
-            "warning": settings.SESSION_WARNING_SECONDS,
-            "minutes": settings.SESSION_IDLE_SECONDS // 60,
+            "warning": str(settings.SESSION_WARNING_SECONDS),
+            "minutes": str(settings.SESSION_IDLE_SECONDS // 60),
             "hours": settings.SESSION_LONGEST_SECONDS // 3600,
         }
     }

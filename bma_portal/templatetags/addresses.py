@@ -19,18 +19,18 @@ class FixedURLNode(URLNode):
 
     def render(self, context: template.Context) -> str:
         try:
-            url = _address(self.view_name.var, get_script_prefix(), settings.ROOT_URLCONF)
+            url = _address(self.view_name.var, get_script_prefix(), settings.ROOT_URLCONF, escaped=context.autoescape)
         except NoReverseMatch:
             return super().render(context)  # which says so as Django does
         if self.asvar:
             context[self.asvar] = url
             return ""
-        return conditional_escape(url) if context.autoescape else url
+        return url
 
 
 @lru_cache(maxsize=256)
-def _address(name: str, _prefix: str, _urlconf: Any) -> str:
-    return reverse(name)
+def _address(name: str, _prefix: str, _urlconf: Any, *, escaped: bool) -> str:
+    return conditional_escape(reverse(name)) if escaped else reverse(name)
 
 
 @register.tag

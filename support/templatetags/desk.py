@@ -1,10 +1,13 @@
 """What the pages of the desk share: their navigation, deadlines and ages in words."""
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django import template
-from django.urls import NoReverseMatch, reverse
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.urls import NoReverseMatch, get_script_prefix, reverse
 
 from bma_portal.clock import brussels_date
 from bma_portal.templatetags.french import sans_semaine
@@ -26,13 +29,21 @@ PLACES = (
 )
 
 
-@register.inclusion_tag("support/desk/_nav.html", takes_context=True)
-def desk_nav(context: template.Context) -> dict[str, Any]:
+@register.simple_tag(takes_context=True)
+def desk_nav(context: template.Context) -> str:
     """The queues and the other rooms. `queue` and `badges`, where the page has them, mark and count the queues."""
     request = context["request"]
     name = request.resolver_match.view_name if request.resolver_match else ""
-    queue = context.get("queue_name", "") if name == "desk" else ""
-    badges = context.get("badges") or {}
+    room = next((place for place, _ in PLACES if name.startswith(place.removesuffix("s"))), "")
+    queue = str(context.get("queue_name", "")) if name == "desk" else ""
+    where = (queue, room, tuple(request.teams), request.team, get_script_prefix(), settings.ROOT_URLCONF)
+    badges = context.get("badges")
+    return _nav(*where, badges=badges) if badges else _nav_without_badges(*where)
+
+
+def _nav(
+    queue: str, room: str, teams: tuple[str, ...], team: str, _prefix: str, _urlconf: Any, *, badges: dict[str, Any]
+) -> str:
     desk = reverse("desk")
     queues = [
         {
@@ -48,11 +59,18 @@ def desk_nav(context: template.Context) -> dict[str, Any]:
     places = []
     for place, label in PLACES:
         try:
-            places.append({"url": reverse(place), "label": label, "here": name.startswith(place.removesuffix("s"))})
+            places.append({"url": reverse(place), "label": label, "here": place == room})
         except NoReverseMatch:
             continue
-    teams = [{"code": code, "label": TEAMS(code).label, "here": code == request.team} for code in request.teams]
-    return {"queues": queues, "places": places, "teams": teams, "desk": desk}
+    own = [{"code": code, "label": TEAMS(code).label, "here": code == team} for code in teams]
+    shown = {"queues": queues, "places": places, "teams": own, "desk": desk}
+    return render_to_string("support/desk/_nav.html", shown)
+
+
+@lru_cache(maxsize=256)
+def _nav_without_badges(*where: Any) -> str:
+    """Most pages of the desk have the same one: it says where one is and for which teams, and nothing else."""
+    return _nav(*where, badges={})
 
 
 @register.filter

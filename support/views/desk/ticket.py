@@ -24,7 +24,8 @@ from support.ticket_page import TicketPage, page_of
 from support.tickets import answers_in_words, need_label
 from support.tickets.common import PORTAL, REQUESTER
 
-# With each deed goes what its page had read
+# With each deed goes what its page had read, in its form or in its address
+READ_AT = "version={}&amp;vu={}"
 READ = '<input type="hidden" name="version" value="{}"><input type="hidden" name="vu" value="{}">'
 STOP_POLLING = 286  # htmx: take this answer, and ask no more
 DUE_FOR = {
@@ -72,6 +73,7 @@ def show(
     deeds = open_deeds(ticket, request.user, requests=requests)  # type: ignore[arg-type]
     phase = page.status.phase if page.status else ticket.phase
     draft = {"text": page.draft.text} if page.draft else {}
+    here = reverse("desk_ticket", args=[ticket.reference])
     context = {
         "page": page,
         "ticket": ticket,
@@ -83,8 +85,10 @@ def show(
         "deeds": sorted((deed for deed in deeds if deed.slug in FIRST), key=lambda deed: FIRST.index(deed.slug)),
         "more": [deed for deed in deeds if deed.slug not in FIRST],
         "canned": canned.suited(page.canned, phase=phase, need=ticket.need),
-        "here": reverse("desk_ticket", args=[ticket.reference]),
+        "here": here,
+        "beside": here.removesuffix(f"{ticket.reference}/"),  # what the other tickets' addresses begin with
         "read": format_html(READ, ticket.version, page.seen),
+        "read_at": format_html(READ_AT, ticket.version, page.seen),
         "then_choices": THEN,
         "then": (answer["then"].value() if answer else None) or THEN[0][0],
         "inserted": inserted,
