@@ -16,6 +16,7 @@ from support.lookup import is_gone
 from support.models import PasswordReset, Ticket
 from support.received import Received, received_by
 from support.status import MailboxStatus, statuses_of
+from support.tickets import as_told
 
 URGENT_DAYS = 15  # the first of the three warnings that Cerbère sends (S0 §6.1)
 TICKETS_SHOWN = 20
@@ -122,7 +123,9 @@ def _tickets(user: User, held: set[int], at: datetime) -> list[Ticket]:
     """What they may follow (A6), the live ones first, then the latest."""
     theirs = Q(user=user, revoked_at=None) | Q(mailbox__in=held)
     found = Ticket.objects.filter(theirs, opened_at__lte=at).exclude(status=Ticket.Status.MERGED)
-    rows = found.select_related("mailbox__organisation").defer("search").order_by("-pk")[:TICKETS_SHOWN]
+    rows = list(found.select_related("mailbox__organisation").defer("search").order_by("-pk")[:TICKETS_SHOWN])
+    for row in rows:
+        as_told(row, at=at)
     return sorted(rows, key=lambda ticket: not ticket.is_live)
 
 

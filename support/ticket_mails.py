@@ -310,10 +310,9 @@ def tell_requester(
 
 
 def cancel_waiting(ticket: Ticket, address: str, *, why: str) -> int:
-    """What has not left yet for that address does not leave."""
-    waiting = OutgoingMail.objects.filter(
-        status=OutgoingMail.Status.QUEUED, claimed_at=None, stream=stream_of(ticket), to=[address]
-    )
+    """What waits for that address does not leave, tried already or not: of a queued mail nothing ever left."""
+    queued = OutgoingMail.Status.QUEUED
+    waiting = OutgoingMail.objects.filter(status=queued, stream=stream_of(ticket), to=[address])
     return waiting.update(status=OutgoingMail.Status.CANCELLED, last_error=why)
 
 

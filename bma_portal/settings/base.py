@@ -243,6 +243,7 @@ EXCHANGE_TIMEOUT = (5, 100)  # seconds: connect, read
 MAIL_BACKOFF_MAX_SECONDS = 300
 MAIL_REFUSALS_BEFORE_PAUSE = 3  # in a row; then a person resumes the sender (a locked account costs a day)
 MAIL_REFUSAL_WAIT_SECONDS = (60, 300)  # after the first, after the second
+RECALL_SECONDS = whole_number("RECALL_SECONDS", 30)  # an answer of the desk waits so long before it leaves; 0: none
 
 # The directory of passwords (Active Directory by LDAPS, or agents by hand; `accounts/directory.py`)
 DIRECTORY_URL = env.str("DIRECTORY_URL", default="")

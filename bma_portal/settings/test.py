@@ -36,6 +36,7 @@ EXCHANGE_TIMEOUT = (2, 5)
 MAIL_LEASE_SECONDS = int(os.environ.get("MAIL_LEASE_SECONDS", "300"))
 MAIL_REFUSAL_WAIT_SECONDS = (1, 1)
 MAIL_BACKOFF_MAX_SECONDS = 2
+RECALL_SECONDS = int(os.environ.get("RECALL_SECONDS", "0"))  # tests of the recall say how long
 DIRECTORY_WAIT_MAX_SECONDS = 1
 DIRECTORY_LEASE_SECONDS = int(os.environ.get("DIRECTORY_LEASE_SECONDS", "120"))
 # The inboxes keep their minute: a walk that counts what Exchange is asked must not find their reading among it.

@@ -51,6 +51,22 @@
     target.click();
   });
 
+  // An answer that may still be recalled: the seconds are shown, and told to nobody who listens; then it is gone
+
+  setInterval(() => {
+    const recall = document.querySelector("[data-recall]");
+    if (!recall) return;
+    recall.ends ??= performance.now() + 1000 * Number(recall.dataset.recall);
+    const left = Math.ceil((recall.ends - performance.now()) / 1000);
+    if (left > 0) {
+      recall.querySelector("[data-left]").textContent = `${left}\u00a0seconde${left > 1 ? "s" : ""}`;
+    } else {
+      const had = recall.contains(document.activeElement);
+      recall.remove();
+      if (had) (document.getElementById("reponse") ?? say).focus();
+    }
+  }, 500);
+
   // htmx
 
   if (window.htmx) window.htmx.config.attributesToSettle = ["class"]; // no style is ever set from a script here
@@ -74,9 +90,12 @@
   document.body.addEventListener("htmx:afterSettle", (event) => {
     const opened = event.detail.target?.id === "geste" && event.detail.requestConfig?.verb === "get"; // a deed that asks
     const summary = document.querySelector("#geste [data-error-summary], #ecrire [data-error-summary], #noter [data-error-summary]");
+    const recalled = event.detail.requestConfig?.path.endsWith("/rappeler/") && document.getElementById("reponse")?.value;
     if (summary && summary !== document.activeElement && !summary.dataset.read) {
       summary.dataset.read = "1";
       summary.focus();
+    } else if (recalled) {
+      goTo("reponse"); // its text is back
     } else if (opened || (lost && document.activeElement === document.body)) {
       const asked = document.querySelector("#geste input:not([type=hidden]), #geste select, #geste textarea, #geste button");
       (asked ?? say).focus();

@@ -87,7 +87,8 @@ class Ticket(Stateful):
         Status.NEW: {Status.OPEN, Status.WAITING, Status.SOLVED, Status.CLOSED, Status.MERGED},
         Status.OPEN: {Status.NEW, Status.WAITING, Status.SOLVED, Status.CLOSED, Status.MERGED},
         Status.WAITING: {Status.OPEN, Status.NEW, Status.SOLVED, Status.CLOSED, Status.MERGED},
-        Status.SOLVED: {Status.OPEN, Status.NEW, Status.CLOSED, Status.MERGED},
+        # Waiting again: only when the answer that solved it is recalled
+        Status.SOLVED: {Status.OPEN, Status.NEW, Status.WAITING, Status.CLOSED, Status.MERGED},
         Status.CLOSED: set(),
         Status.MERGED: set(),
     }
@@ -170,6 +171,9 @@ class Ticket(Stateful):
         "self", models.PROTECT, null=True, blank=True, related_name="followed_by", verbose_name="fait suite à"
     )
     version = models.PositiveIntegerField("version", default=0)
+    # How to take back the answer that was the last deed (`support/tickets/recalling.py`): until when, by whom, numbers
+    # of messages and mails, what the ticket was before; no text
+    recall = models.JSONField("réponse à rappeler", null=True, blank=True, editable=False)
 
     # The clock (F3, F4): moments, and the working minutes during which it stood still
     opened_at = models.DateTimeField("ouverte le")

@@ -21,6 +21,7 @@ from support.tickets.following import (
 from support.tickets.incidents import declare, join, leave, open_incidents, preview, solve_incident, update
 from support.tickets.moving import change_requester, check_item, checklist, give_back, set_need, set_priority, transfer
 from support.tickets.opening import NoTicket, answers_in_words, expect_a_ticket, need_label, open_ticket, similar
+from support.tickets.recalling import as_told, recall
 from support.tickets.splitting import split
 from support.tickets.thread import answer, note, requester_wrote, save_draft, team_wrote_by_mail
 from support.tickets.upkeep import tick
@@ -30,6 +31,7 @@ __all__ = [
     "Stale",
     "answer",
     "answers_in_words",
+    "as_told",
     "as_writer",
     "assign",
     "by_reference",
@@ -54,6 +56,7 @@ __all__ = [
     "open_ticket",
     "opinion_is_open",
     "preview",
+    "recall",
     "release",
     "reopen",
     "requester_wrote",

@@ -145,8 +145,14 @@ def reckon(ticket: Ticket, targets: sla.Targets) -> None:
         ticket.due_at, ticket.due_for, ticket.warn_at = None, "", None
 
 
-def save(ticket: Ticket, *, at: datetime, targets: sla.Targets | None = None) -> None:
-    """Write a locked ticket after a deed: its version grows, its deadline follows."""
+def save(
+    ticket: Ticket, *, at: datetime, targets: sla.Targets | None = None, recall: dict[str, Any] | None = None
+) -> None:
+    """Write a locked ticket after a deed: its version grows, its deadline follows.
+
+    `recall`: how to undo an answer (`recalling`); any other deed ends that of the one before.
+    """
+    ticket.recall = recall
     reckon(ticket, targets or targets_of(ticket.team, at=at))
     ticket.version += 1
     ticket.updated_at = at

@@ -8,10 +8,12 @@ from django.db import transaction
 
 from accounts.models import Contact, User
 from bma_portal.errors import Refusal
+from bma_portal.mail import recall as outbox
 from support import attachments, canned, ticket_mails
 from support.models import Draft, Message, Ticket
 from support.needs import NEEDS
 from support.proofs import Prepared
+from support.tickets import recalling
 from support.tickets.common import (
     REOPEN_DAYS,
     REQUESTER,
@@ -180,11 +182,13 @@ def answer(
     version: int | None,
     then: str = Status.WAITING,
     files: Sequence[tuple[str, Prepared]] = (),
+    recall_seconds: int = 0,
     at: datetime,
 ) -> Message:
     """Answer the requester; `then` is what the ticket becomes: open, waiting for them, or solved.
 
-    The mail is queued with the message. Raises Refusal for an empty text or a variable left unresolved (F7), Stale if
+    The mail is queued with the message; for `recall_seconds` neither leaves the desk, and it may be recalled
+    (`recalling`). Raises Refusal for an empty text or a variable left unresolved (F7), Stale if
     somebody was faster.
     """
     if then not in THEN:
@@ -194,9 +198,16 @@ def answer(
     with transaction.atomic():
         row = locked(ticket, version=version)
         expect_live(row)
+        before = recalling.before_it(row)
+        last_mail = outbox.last() if recall_seconds else 0
         message = _answered(row, text=clean, by=by, files=files, at=at)
         Draft.objects.filter(ticket=row, user=by).delete()
-        _then(row, then, by=by, at=at)
+        told = [message, *_then(row, then, by=by, at=at)]
+        recall = None
+        if recall_seconds:
+            mails = outbox.keep_back(ticket_mails.stream_of(row), after=last_mail, seconds=recall_seconds)
+            recall = recalling.may_be_recalled(told, before=before, mails=mails, seconds=recall_seconds)
+        save(row, at=at, recall=recall)
     return message
 
 
@@ -245,6 +256,7 @@ def team_wrote_by_mail(
         else:
             message = _answered(row, text=_text(text), by=sender_name, files=files, at=at, **how)
             _then(row, Status.WAITING, by=sender_name, at=at)
+            save(row, at=at)
     return message
 
 
@@ -311,8 +323,8 @@ def _answered(
     return message
 
 
-def _then(row: Ticket, then: str, *, by: Actor, at: datetime) -> None:
-    """Move on after an answer, and write the ticket."""
+def _then(row: Ticket, then: str, *, by: Actor, at: datetime) -> list[Message]:
+    """Move on after an answer; what else the requester is told."""
     if then == Status.WAITING:
         hold(row, by=by, at=at)
     elif then == Status.OPEN and row.status != Status.OPEN:
@@ -320,8 +332,8 @@ def _then(row: Ticket, then: str, *, by: Actor, at: datetime) -> None:
     elif then == Status.SOLVED:
         from support.tickets.ending import solve_locked  # the two call each other
 
-        solve_locked(row, by=by, at=at)
-    save(row, at=at)
+        return [solve_locked(row, by=by, at=at)]
+    return []
 
 
 def _write(

@@ -186,6 +186,7 @@ def _own_similar(request: HttpRequest, mailbox: Mailbox, need: Need) -> list[Tic
     found = tickets.similar(mailbox, need.slug, at=at)
     for ticket in found:
         ticket.mailbox = mailbox
+        tickets.as_told(ticket, at=at)
     return [ticket for ticket in found if tickets.may_follow(ticket, user, at=at)]  # type: ignore[arg-type]
 
 
@@ -288,10 +289,12 @@ def followed(request: HttpRequest, reference: str) -> HttpResponse:
                 form.add_error(None, insecable(str(refusal)))
     if copy and (own := tickets.joined_by(ticket, copy)):
         ticket.reference, ticket.subject = own.reference, own.subject  # what they know it by
+    thread = tickets.thread_as_told(ticket, copy) if copy else tickets.thread_of(ticket, with_notes=False)
+    not_yet = tickets.as_told(ticket, at=request.at)  # type: ignore[attr-defined]
     context = {
         "ticket": ticket,
         "organisation": ticket.mailbox.organisation,
-        "thread": tickets.thread_as_told(ticket, copy) if copy else tickets.thread_of(ticket, with_notes=False),
+        "thread": [message for message in thread if message.pk not in not_yet],
         "need": tickets.need_label(ticket.need),
         "form": form,
         "sent": "envoye" in request.GET and not form.is_bound,

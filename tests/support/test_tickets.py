@@ -6,7 +6,10 @@ from datetime import timedelta
 import pytest
 
 from bma_portal.errors import Refusal
+from bma_portal.mail import claims
 from bma_portal.mail.compose import letters
+from bma_portal.mail.models import OutgoingMail
+from bma_portal.verdicts import Outcome, Verdict
 from support import canned, ticket_mails, tickets
 from support.models import CannedAnswer, Draft, Message, Team, Ticket, TicketChange, Watcher
 from support.models.routing import RoutingRule
@@ -337,6 +340,18 @@ def test_changing_the_requester_cancels_the_mail_that_waits():
     assert [mail.status for mail in mails()] == ["cancelled"]
     tickets.answer(ticket, text="Bonjour", by=agent(), version=None, at=AT)
     assert mails("ticket.answered")[0].to == ["lou@exemple.test"]
+
+
+def test_what_exchange_refused_for_now_does_not_reach_the_former_requester_either():
+    ticket = asked()
+    held = claims.claim("etnic", doubtful=False)
+    claims.postpone(held, held.mails[0], Outcome(Verdict.RETRY, "ErrorServerBusy", "Occupé."), doubt=False)
+    assert [mail.status for mail in mails()] == ["queued"]
+    tickets.change_requester(
+        ticket, first_name="Lou", last_name="Fictive", email="lou@exemple.test", phone="", by=agent(), at=AT
+    )
+    OutgoingMail.objects.update(not_before=None)
+    assert claims.claim("etnic", doubtful=False) is None
 
 
 def test_each_change_is_in_the_history_with_old_new_who_and_when():

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from bma_portal import clock
+from bma_portal.mail.models import OutgoingMail
 from support import tickets
 from support.models import Message, Ticket, Watcher
 from tests.factories import OrganisationFactory
@@ -299,3 +300,73 @@ def test_the_other_pages_are_sound(tab, site, lena, lou, ticket):
     }.items():
         tab.goto(site + path)
         assert_sound_at_each_size(tab, f"demande-{name}")
+
+
+# Recalling an answer
+
+
+@pytest.fixture
+def thirty_seconds(settings):
+    settings.RECALL_SECONDS = 30
+
+
+@pytest.mark.usefixtures("thirty_seconds")
+def test_an_answer_is_recalled_by_keyboard_and_the_form_opens_on_it(tab, site, lena, ticket):
+    enter(tab.context, site, lena)
+    open_ticket(tab, site, ticket)
+    tab.locator("#reponse").fill("Un mot de trop.")
+    tab.get_by_label("la marquer résolue").check()
+    tab.locator("#c-espace").click()
+    expect(tab.locator("#c-espace")).to_have_attribute("aria-pressed", "true")
+    tab.locator("#envoyer").focus()
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#annonce")).to_contain_text("Votre réponse part, et la demande est résolue.")
+    recall = tab.locator("#rappel")
+    expect(recall).to_contain_text("Votre réponse part dans")
+    expect(recall.locator("xpath=ancestor-or-self::*[@aria-live or @role='status' or @role='alert']")).to_have_count(0)
+    assert_sound_at_each_size(tab, "demande-rappel")
+    tab.set_viewport_size({"width": 1280, "height": 900})
+    seconds = recall.locator("[data-left]")
+    expect(seconds).not_to_have_text("30\N{NO-BREAK SPACE}secondes")  # it counts down
+    tab.locator("h1").click()
+    tab.keyboard.press("z")
+    expect(tab.locator("#annonce")).to_contain_text("Votre réponse est rappelée : rien n’est parti")
+    field = tab.locator("#reponse")
+    expect(field).to_have_value("Un mot de trop.")
+    expect(field).to_be_focused()
+    expect(recall).to_be_empty()
+    expect(tab.locator("#fil")).not_to_contain_text("Un mot de trop.")
+    expect(tab.locator("#tete")).not_to_contain_text("résolue")
+    assert_sound(tab, "demande-rappelee")
+    assert not Message.objects.filter(author=lena).exists()
+    assert not OutgoingMail.objects.filter(kind__in=["ticket.answered", "ticket.solved"]).exists()
+
+
+@pytest.mark.usefixtures("thirty_seconds")
+def test_the_offer_to_recall_goes_away_by_itself_and_the_focus_with_it(tab, site, lena, ticket, settings):
+    settings.RECALL_SECONDS = 3
+    enter(tab.context, site, lena)
+    open_ticket(tab, site, ticket)
+    tab.locator("#reponse").fill("Videz la corbeille.")
+    tab.locator("#envoyer").click()
+    tab.locator("#rappeler").focus()
+    expect(tab.locator("#rappel")).to_be_empty()
+    expect(tab.locator("#reponse")).to_be_focused()
+    expect(tab.locator("#fil")).to_contain_text("Videz la corbeille.")
+
+
+@pytest.mark.usefixtures("thirty_seconds")
+def test_an_answer_is_recalled_without_a_script(site, new_context, lena, ticket):
+    context = new_context(java_script_enabled=False)
+    enter(context, site, lena)
+    page = context.new_page()
+    open_ticket(page, site, ticket)
+    page.locator("#reponse").fill("Un mot de trop.")
+    press(page, "Envoyer la réponse")
+    expect(page.locator("#rappel")).to_contain_text("Votre réponse part dans 30 secondes.")
+    press(page, "Rappeler")
+    expect(page.locator("#reponse")).to_have_value("Un mot de trop.")
+    expect(page.locator("#reponse")).to_be_focused()
+    expect(page.locator("main")).to_contain_text("Votre réponse est rappelée : rien n’est parti")
+    assert page.url.endswith("#reponse")
+    assert not Message.objects.filter(author=lena).exists()

@@ -1,5 +1,6 @@
 """One ticket at the desk: its thread, what may be done, the sheet of its mailbox; what is new; its history."""
 
+import math
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
+from bma_portal.mail.models import OutgoingMail
 from support import canned
 from support.desk import REFERENCE, desk_page, visible_ticket
 from support.desk_deeds import FIRST, open_deeds
@@ -23,10 +25,12 @@ from support.ticket_history import history_of
 from support.ticket_page import TicketPage, page_of
 from support.tickets import answers_in_words, need_label
 from support.tickets.common import PORTAL, REQUESTER
+from support.tickets.recalling import ends
 
 # With each deed goes what its page had read, in its form or in its address
 READ_AT = "version={}&amp;vu={}"
 READ = '<input type="hidden" name="version" value="{}"><input type="hidden" name="vu" value="{}">'
+QUEUED = OutgoingMail.Status.QUEUED
 STOP_POLLING = 286  # htmx: take this answer, and ask no more
 DUE_FOR = {
     "first": "Première réponse",
@@ -92,6 +96,8 @@ def show(
         "then_choices": THEN,
         "then": (answer["then"].value() if answer else None) or THEN[0][0],
         "inserted": inserted,
+        "recall": _recall(page, request.user.pk, at),
+        "files_lost": "pieces" in request.GET or (answer is not None and answer.is_bound),
         "draft_at": page.draft.saved_at if page.draft else None,
         "answer": answer or AnswerForm(initial=draft),
         "note": note or NoteForm(),
@@ -102,6 +108,15 @@ def show(
         "by_htmx": bool(request.htmx),  # type: ignore[attr-defined]
     }
     return render(request, "support/desk/ticket.html", context, status=status)
+
+
+def _recall(page: TicketPage, me: int | None, at: datetime) -> dict[str, int]:
+    """The answer that whoever looks may still recall, and for how many seconds; from what is read already."""
+    held = page.ticket.recall
+    if not held or held["by"] != me or at >= ends(held):
+        return {}
+    waits = any(line.id == held["messages"][0] and line.mail_status in {None, QUEUED} for line in page.thread)
+    return {"message": held["messages"][0], "seconds": math.ceil((ends(held) - at).total_seconds())} if waits else {}
 
 
 def deadline_of(ticket: Ticket, at: datetime) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
@@ -18,6 +19,10 @@ from support.tickets import Stale
 from support.views.desk.ticket import news_since, read, show
 
 INVALID, CONFLICT = 422, 409
+MAY_BE_RECALLED = "« Rappeler » la reprend tant qu’elle n’est pas partie."
+RECALLED = (
+    "Votre réponse est rappelée : rien n’est parti, la demande est comme avant. Le texte est dans votre brouillon."
+)
 SAID = {
     Ticket.Status.WAITING: "Votre réponse part. La parole est au demandeur, l’horloge est arrêtée.",
     Ticket.Status.OPEN: "Votre réponse part. La demande reste en cours.",
@@ -46,6 +51,7 @@ def answer(request: HttpRequest, ticket: Ticket) -> HttpResponse:
             version=number(typed.get("version", "")),
             then=then,
             files=form.cleaned_data["pieces"],
+            recall_seconds=settings.RECALL_SECONDS,
             at=request.at,  # type: ignore[attr-defined]
         )
     except Stale as refusal:
@@ -54,7 +60,25 @@ def answer(request: HttpRequest, ticket: Ticket) -> HttpResponse:
     except Refusal as refusal:
         form.add_error(None, insecable(str(refusal)))
         return _written(request, ticket, answer=form, status=INVALID)
-    return _done(request, ticket, SAID[Ticket.Status(then)])
+    said = SAID[Ticket.Status(then)]
+    return _done(request, ticket, f"{said} {MAY_BE_RECALLED}" if settings.RECALL_SECONDS else said)
+
+
+def recall(request: HttpRequest, ticket: Ticket) -> HttpResponse:
+    """Take one's answer back, into the form. What was being written meanwhile goes after it, or stays a draft."""
+    typed = kept(request.POST).get("text", "")[:LONGEST]
+    by: Any = request.user
+    at = request.at  # type: ignore[attr-defined]
+    try:
+        files = tickets.recall(ticket, message=number(request.POST.get("reponse", "")), by=by, typed=typed, at=at)
+    except Refusal as refusal:
+        if typed.strip():
+            tickets.save_draft(ticket, text=typed, by=by, at=at)
+        messages.warning(request, insecable(str(refusal)))
+        return redirect("desk_ticket", reference=ticket.reference)
+    messages.success(request, insecable(RECALLED))
+    there = reverse("desk_ticket", args=[ticket.reference])
+    return redirect(f"{there}{'?pieces' if files else ''}#reponse")
 
 
 def note(request: HttpRequest, ticket: Ticket) -> HttpResponse:
@@ -88,6 +112,7 @@ def draft(request: HttpRequest, ticket: Ticket) -> HttpResponse:
 
 WRITINGS: dict[str, Callable[[HttpRequest, Ticket], HttpResponse]] = {
     "repondre": answer,
+    "rappeler": recall,
     "noter": note,
     "brouillon": draft,
 }
