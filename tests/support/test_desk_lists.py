@@ -71,6 +71,23 @@ def test_somebody_of_two_teams_works_for_one_at_a_time():
     assert subjects(desk("equipe=priminfo")) == []
 
 
+def test_the_menu_says_where_one_is_and_for_whom_whoever_asked_before(desk):
+    """It is made once by process where it counts nothing."""
+    both = agent("sgne")
+    both.groups.add(*agent("etnic").groups.all())
+    two = Desk(both)
+
+    def marked(page):
+        return re.findall(r'aria-current="\w+">([^<]+)<', page.html)
+
+    for _ in range(2):
+        assert marked(two(path="/desk/vues/")) == ["SGNE", "Vues"]
+        assert marked(desk(path="/desk/vues/")) == ["Vues"]
+        assert marked(desk(path="/desk/incidents/")) == ["Incidents"]
+        assert marked(two("equipe=etnic", "/desk/vues/")) == ["ETNIC", "Vues"]
+        assert marked(two("equipe=sgne", "/desk/incidents/")) == ["SGNE", "Incidents"]
+
+
 # Which, in which order
 
 
