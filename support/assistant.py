@@ -3,6 +3,7 @@
 No session, so an answer can be shared, printed, and left and found again; going back loses nothing.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -21,7 +22,6 @@ from support.forms import LONGEST_SHOWN
 from support.models import Article
 from support.questions import way_along
 from support.questions.ways import Choice, Door, Given, Leaf, Question, Typed, Way
-from support.reasons import told as reason_told
 from support.routing import Outcome, Route, Stage, facts_from, facts_of, route
 from support.rules import S3_FROM
 from support.status import MailboxStatus
@@ -140,8 +140,8 @@ def routed(
 ) -> Route | None:
     """Who helps next, and why; None where no rule answers.
 
-    Without a mailbox the stage is that of the whole campaign. No such answer depends on it, but its reason would speak
-    of a mailbox that nobody named: that clause goes.
+    Without a mailbox the stage is that of the whole campaign; no such answer depends on it. Nothing was sent yet: what
+    a reason says of a request done is said of one to come.
     """
     stage = {Programme.CLOSED: Stage.P6, Programme.OVER: Stage.P5}.get(programme, Stage.P0)
     facts = facts_from(status, at=at) if status else facts_of(unit_type="", stage=stage, at=at)
@@ -149,11 +149,7 @@ def routed(
         found = route(leaf.need, facts, dict(leaf.answers) | typed, at=at, contacts=contacts)
     except Refusal:
         return None
-    if status is None and stage == Stage.P0:
-        of_mailbox = reason_told(" : {situation}.", facts, {}, day=brussels_date(at), team="")
-        if found.reason.endswith(of_mailbox):
-            found = replace(found, reason=found.reason.removesuffix(of_mailbox) + ".")
-    return found
+    return replace(found, reason=re.sub(r"\ATransmis ", "Votre demande ira ", found.reason))
 
 
 @dataclass(frozen=True)
