@@ -24,7 +24,7 @@ from support.questions import way_along
 from support.questions.ways import Choice, Door, Given, Leaf, Question, Typed, Way
 from support.routing import Outcome, Route, Stage, facts_from, facts_of, route
 from support.rules import S3_FROM
-from support.status import MailboxStatus
+from support.status import MailboxStatus, programme_on
 
 MOST_ARTICLES = 3
 NO_TICKET = {Outcome.EXPLAIN, Outcome.PROVIDER, Outcome.OWN_FUNDS, Outcome.RULE}
@@ -84,13 +84,15 @@ class Offered:
     chosen: bool
 
 
-def offered(way: Way, question: Question, kept: Kept, former: str) -> list[Offered]:
-    """The choices of a question. `former`: the way that one comes back from; its choice leads there again."""
+def offered(way: Way, question: Question, kept: Kept, former: str, *, at: datetime) -> list[Offered]:
+    """The choices of a question that day. `former`: the way that one comes back from; its choice leads there again."""
     before = f"{way.path}/" if way.path else ""
     back = former if former.startswith(before) and way_along(former) else ""
     made = back.removeprefix(before).partition("/")[0]
-    found = []
-    for choice in question.choices:
+    found, choices = [], question.choices
+    if any(choice.while_migrating for choice in choices) and programme_on(at) != Programme.RUNNING:
+        choices = tuple(choice for choice in choices if not choice.while_migrating)
+    for choice in choices:
         path = back if back and choice.slug == made else f"{before}{choice.slug}"
         url = door_address(choice.leads, kept) if isinstance(choice.leads, Door) else address(path, kept)
         found.append(Offered(choice, url, bool(back) and choice.slug == made))

@@ -259,6 +259,20 @@ def test_no_first_mail_before_the_end_of_the_window_is_no_reason_to_write(ask, i
     assert "Votre demande ira à l’équipe « Migration BMA » du SGNE" in page.text
 
 
+@pytest.mark.parametrize("path", ["/assistant/migration/", "/assistant/autre/procedure/"])
+def test_a_date_of_migration_is_asked_about_only_while_mailboxes_wait(ask, it_is, path):
+    dates = ("Quand ma boîte migre-t-elle ?", "La date ne nous convient pas")
+    on_stage("P4", it_is)  # one migrated, another waits
+    assert all(label in ask(path).text for label in dates)
+    MoveFactory._meta.model.objects.all().delete()
+    for stage in ("P5", "P6"):
+        on_stage(stage, it_is)
+        page = ask(path)
+        assert not any(label in page.text for label in dates), stage
+        assert "Ce mail de la migration est-il un vrai ?" in page.text
+        assert ask("/assistant/migration/date/").status == 200  # a bookmark of it
+
+
 # On to a person
 
 
