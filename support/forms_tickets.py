@@ -16,6 +16,7 @@ from bma_portal.errors import Refusal
 from bma_portal.identity import refuse_national_number
 from support import conditions, proofs
 from support.attachments import AttachmentsField
+from support.forms_assistant import DayField
 from support.forms_contact import ContactForm, OneLineField, shortened
 from support.needs import Answer, Need
 
@@ -144,13 +145,8 @@ def _question(answer: Answer) -> forms.Field:
             error_messages={"required": "Choisissez une réponse.", "invalid_choice": "Choisissez une des réponses."},
         )
     if answer.date:
-        wrong = "Écrivez une date comme 15/03/2024."
-        return forms.DateField(
-            label=answer.label,
-            help_text=answer.hint or "Par exemple 15/03/2024.",
-            input_formats=["%d/%m/%Y", "%Y-%m-%d", "%d-%m-%Y", "%d.%m.%Y"],
-            required=False,
-            error_messages={"invalid": wrong},
+        return DayField(
+            label=answer.label, help_text=answer.hint or "Par exemple 12/05/2023.", max_length=40, required=False
         )
     return OneLineField(label=answer.label, help_text=answer.hint, max_length=120, required=False)
 

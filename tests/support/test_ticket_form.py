@@ -72,9 +72,10 @@ def sound(response) -> Page:
     ("typed", "why"),
     [
         ("15/12/2024", "Le 15 décembre 2024 n’est pas encore passé."),
-        ("15/12/1980", "est trop ancien pour être juste"),
-        ("15/11/0224", "est trop ancien pour être juste"),
-        ("hier", "Écrivez une date comme 15/03/2024."),
+        ("15/12/1980", "Vérifiez l’année."),
+        ("15/11/0224", "Vérifiez l’année."),
+        ("31/02/2024", "Ce jour n’existe pas."),
+        ("hier", "Cette date ne se lit pas. Écrivez le jour, le mois et l’année, par exemple 12/05/2023."),
     ],
 )
 def test_a_date_that_the_rules_refuse_is_told_beside_its_field_and_nothing_is_lost(client, typed, why):
@@ -99,6 +100,18 @@ def test_a_refused_date_that_came_with_the_address_is_asked_again_beside_what_wa
     answer = client.post(NEW, sent(MailboxFactory(), livraison="2024-12-15", r_livraison="10/01/2024"))
     assert answer["Location"].startswith("/demandes/recue/")
     assert Ticket.objects.get().answers == {"livraison": "2024-01-10"}
+
+
+@pytest.mark.parametrize("typed", ["12 mai 2024", "12/5/24", "12.05.2024", "2024-05-12", " 12 Mai 2024 "])
+def test_a_day_is_read_as_people_write_it_as_in_the_assistant(client, typed):
+    assert client.post(NEW, sent(MailboxFactory(), r_livraison=typed)).status_code == 302
+    assert Ticket.objects.get().answers == {"livraison": "2024-05-12"}
+
+
+@pytest.mark.parametrize("typed", ["camille@exemple.test.", "<camille@exemple.test>,", "mailto:camille@exemple.test"])
+def test_an_address_copied_with_what_stands_around_it_is_read(client, typed):
+    assert client.post(NEW, sent(MailboxFactory(), email=typed)).status_code == 302
+    assert Ticket.objects.get().email == "camille@exemple.test"
 
 
 def test_an_answer_that_does_not_exist_in_an_address_asks_again(client):
