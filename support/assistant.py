@@ -13,7 +13,6 @@ from django.urls import NoReverseMatch, reverse
 
 from accounts.addresses import parse
 from accounts.models import Contact, Mailbox
-from bma_portal.clock import brussels_date
 from bma_portal.errors import Refusal
 from migration.phases import Programme
 from support.articles.search import Hit, for_need

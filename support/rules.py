@@ -236,8 +236,8 @@ def reword(model: Any, reasons: Mapping[str, str], *, why: str, since: date) -> 
     For a migration, with its own model: each is replaced by a row that says all else alike, so what was answered
     before stays what the rules say of then (E4). Rules that have ended by then, or that staff wrote, are left alone.
     """
-    rows = [rule for rule in model.objects.filter(reason__in=reasons, changed_at=None, replaced_by=None)]
-    rows = [rule for rule in rows if rule.valid_to is None or rule.valid_to > since]
+    found = model.objects.filter(reason__in=reasons, changed_at=None, replaced_by=None)
+    rows = [rule for rule in found if rule.valid_to is None or rule.valid_to > since]
     for rule in rows:
         kept = {field.attname: getattr(rule, field.attname) for field in model._meta.concrete_fields}
         model.objects.filter(pk=rule.pk).update(valid_to=since)

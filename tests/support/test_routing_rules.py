@@ -122,7 +122,8 @@ def test_a_text_of_ours_changes_from_a_day_on_and_the_past_still_says_what_it_sa
     old = "Transmis {destinataire}, avec la copie du procès-verbal."
     RoutingRule.objects.filter(need="vol").update(reason=old)
     since = date(2026, 11, 23)
-    facts = facts_of(unit_type="", stage="P6", at=NOON, campaign=Campaign(slug="2024", **AUTUMN_2024), perimeter=perimeter("MODE"))
+    campaign = Campaign(slug="2024", **AUTUMN_2024)
+    facts = facts_of(unit_type="", stage="P6", at=NOON, campaign=campaign, perimeter=perimeter("MODE"))
 
     def said(day: date) -> str:
         return route("vol", facts, {}, at=brussels(day, 12)).reason
@@ -131,7 +132,7 @@ def test_a_text_of_ours_changes_from_a_day_on_and_the_past_still_says_what_it_sa
     assert reword(RoutingRule, {old: "Transmis {destinataire}, qui l’attend."}, why="Essai", since=since) == 1
     assert {day: said(day) for day in before} == before
     assert said(since) == "Transmis à l’ETNIC, qui l’attend."
-    former, new = RoutingRule.objects.filter(need="vol", valid_to=since).get(), RoutingRule.objects.get(replaces__need="vol")
+    former, new = RoutingRule.objects.get(need="vol", valid_to=since), RoutingRule.objects.get(replaces__need="vol")
     assert (new.replaces, new.valid_from, new.valid_to, new.source) == (former, since, None, former.source)
     assert reword(RoutingRule, {old: "Autre chose."}, why="Essai", since=date(2026, 12, 1)) == 0
     RoutingRule.objects.filter(pk=new.pk).update(reason=old, changed_at=NOON)  # what staff wrote is theirs
