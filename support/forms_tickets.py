@@ -42,12 +42,11 @@ class TextField(forms.CharField):
         return "".join(sign for sign in plain if sign in "\n\t" or unicodedata.category(sign) not in {"Cc", "Cf"})
 
 
-# The personal document that a request asks for: what it is, and what of it to hide or to wait for.
+# The personal document that a request asks for: what it is, and what to hide in it.
 DOCUMENTS = {
     "vol": (
         "La copie du procès-verbal",
-        "Pas encore reçue de la police ? Envoyez sans elle, et joignez-la plus tard en suivant votre demande. Masquez "
-        "ce qui ne concerne pas le matériel : noms de témoins, numéros nationaux.",
+        "Masquez ce qui ne concerne pas le matériel : noms de témoins, numéros nationaux.",
     ),
     "ancien-mot-de-passe": (
         "La copie de la carte d’identité du ou de la titulaire",
@@ -60,12 +59,13 @@ DOCUMENTS = {
 class WithFiles:
     """For forms with `files`: what was typed is shown again, at most a little more than is allowed."""
 
-    def ask_document(self, need: str, *, at: datetime) -> None:
+    def ask_document(self, need: str, *, later: str = "", at: datetime) -> None:
         """What is joined is personal: which document, what to hide in it, what becomes of it."""
         label, advice = DOCUMENTS.get(need, ("Un document, si l’équipe vous l’a demandé", ""))
-        kept = "Photo ou PDF, 8 Mo au plus. Chiffré, vu par la seule équipe qui traite la demande, détruit ensuite."
+        kept = "Photo ou PDF, 8 Mo au plus : chiffré, vu par la seule équipe qui traite la demande, détruit ensuite."
         field = self.fields["files"]  # type: ignore[attr-defined]
-        field.label, field.help_text = f"{label} (facultatif)", insecable(f"{advice} {kept}".strip())
+        field.label = f"{label} (facultatif)"
+        field.help_text = insecable(" ".join(filter(None, [advice, kept, later])))
         field.caption = proofs.caption("demande d’aide", at=at)
 
     @classmethod
@@ -111,7 +111,9 @@ class TicketForm(WithFiles, ContactForm):
         self.fields["phone"].help_text = "Si l’équipe doit vous appeler. Par exemple 0470 12 34 56."
         self.fields["files"].help_text = "Facultatif : trois photos, captures d’écran ou PDF au plus, 8 Mo chacun."
         if need.sensitive:
-            self.ask_document(need.slug, at=at)
+            self.ask_document(
+                need.slug, at=at, later="Pas encore en main ? Vous pourrez l’envoyer en suivant votre demande."
+            )
         self.asked = [answer for answer in need.answers if answer.key not in self.given]
         for answer in self.asked:
             self.fields[f"r_{answer.key}"] = _question(answer)

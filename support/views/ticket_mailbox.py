@@ -21,8 +21,8 @@ from support.views.holder import LOOKUP_LIMITS
 
 PER_PLACE = (Limit("demande-minute", 5, 60), Limit("demande-heure", 20, 3600))
 TOO_MANY = (
-    "Trop d’envois viennent d’arriver : le vôtre n’est pas parti. Envoyez-le à nouveau dans {} minute{}, ou "
-    "téléphonez ; ce que vous avez écrit reste ci-dessous."
+    "Trop d’envois viennent d’arriver : le vôtre n’est pas parti. Envoyez-le à nouveau dans "
+    "{}\N{NO-BREAK SPACE}minute{}, ou téléphonez ; ce que vous avez écrit reste ci-dessous."
 )
 
 
