@@ -15,7 +15,10 @@ ADDRESS_PATTERN = r"^(ec|po)(?!000000)[0-9]{6}@adm\.cfwb\.be$"
 
 # Longer than anything that makes sense; 100 kB is refused before it is looked at.
 _LONGEST = 64
-_TYPED = re.compile(r"(ec|po)?([0-9]{1,6})(?:@adm\.cfwb\.be)?", re.ASCII | re.IGNORECASE)
+_TYPED = re.compile(r"(?:(ec|po)-?)?([0-9]{1,6})(?:@adm\.cfwb\.be)?", re.ASCII | re.IGNORECASE)
+_AROUND = "<>()[]‹›«»“”‘’\"'.,;:!"
+_MAILTO = re.compile(r"\Amailto:", re.IGNORECASE)
+_BEFORE = re.compile(r"\A(?:num[ée]ro|n[°ºo]|fase|[.:])+", re.IGNORECASE)
 _EXPECTED = "Indiquez le numéro FASE, de 1 à 6 chiffres (par exemple 1234), ou l’adresse complète de la boîte."
 
 
@@ -41,8 +44,14 @@ def masked(address: str) -> str:
     return f"{address[:4]}••••{address[8:]}"
 
 
+def unwrapped(text: str) -> str:
+    """Without what a sentence or a mail program puts around an address: « <…>. », « mailto: »."""
+    return _MAILTO.sub("", text.strip(_AROUND))
+
+
 def parse(text: str) -> Parsed:
-    """Read a number or an address as people write them: `1234`, `00 1234`, `ec001234`, `EC001234@adm.cfwb.be`.
+    """Read a number or an address as people write them: `1234`, `00 1234`, `ec001234`, `EC001234@adm.cfwb.be`; with
+    what was copied around it: `FASE 1234`, `n° 1234`, `<ec001234@adm.cfwb.be>.`
 
     Refuses anything but ASCII digits (`١٢٣` and `０１２` would be a second spelling of one mailbox), a line break,
     a control character, 0 and more than six digits.
@@ -50,6 +59,7 @@ def parse(text: str) -> Parsed:
     if len(text) > _LONGEST:
         raise Refusal(f"Cette saisie est trop longue. {_EXPECTED}")
     compact = text.replace(" ", "").replace("\N{NO-BREAK SPACE}", "").replace("\N{NARROW NO-BREAK SPACE}", "")
+    compact = _BEFORE.sub("", unwrapped(compact))
     if not compact:
         raise Refusal(_EXPECTED)
     match = _TYPED.fullmatch(compact)

@@ -3,6 +3,7 @@
 No session, so an answer can be shared, printed, and left and found again; going back loses nothing.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -12,7 +13,6 @@ from django.urls import NoReverseMatch, reverse
 
 from accounts.addresses import parse
 from accounts.models import Contact, Mailbox
-from bma_portal.clock import brussels_date
 from bma_portal.errors import Refusal
 from migration.phases import Programme
 from support.articles.search import Hit, for_need
@@ -21,10 +21,9 @@ from support.forms import LONGEST_SHOWN
 from support.models import Article
 from support.questions import way_along
 from support.questions.ways import Choice, Door, Given, Leaf, Question, Typed, Way
-from support.reasons import told as reason_told
 from support.routing import Outcome, Route, Stage, facts_from, facts_of, route
 from support.rules import S3_FROM
-from support.status import MailboxStatus
+from support.status import MailboxStatus, programme_on
 
 MOST_ARTICLES = 3
 NO_TICKET = {Outcome.EXPLAIN, Outcome.PROVIDER, Outcome.OWN_FUNDS, Outcome.RULE}
@@ -84,13 +83,15 @@ class Offered:
     chosen: bool
 
 
-def offered(way: Way, question: Question, kept: Kept, former: str) -> list[Offered]:
-    """The choices of a question. `former`: the way that one comes back from; its choice leads there again."""
+def offered(way: Way, question: Question, kept: Kept, former: str, *, at: datetime) -> list[Offered]:
+    """The choices of a question that day. `former`: the way that one comes back from; its choice leads there again."""
     before = f"{way.path}/" if way.path else ""
     back = former if former.startswith(before) and way_along(former) else ""
     made = back.removeprefix(before).partition("/")[0]
-    found = []
-    for choice in question.choices:
+    found, choices = [], question.choices
+    if any(choice.while_migrating for choice in choices) and programme_on(at) != Programme.RUNNING:
+        choices = tuple(choice for choice in choices if not choice.while_migrating)
+    for choice in choices:
         path = back if back and choice.slug == made else f"{before}{choice.slug}"
         url = door_address(choice.leads, kept) if isinstance(choice.leads, Door) else address(path, kept)
         found.append(Offered(choice, url, bool(back) and choice.slug == made))
@@ -140,8 +141,8 @@ def routed(
 ) -> Route | None:
     """Who helps next, and why; None where no rule answers.
 
-    Without a mailbox the stage is that of the whole campaign. No such answer depends on it, but its reason would speak
-    of a mailbox that nobody named: that clause goes.
+    Without a mailbox the stage is that of the whole campaign; no such answer depends on it. Nothing was sent yet: what
+    a reason says of a request done is said of one to come.
     """
     stage = {Programme.CLOSED: Stage.P6, Programme.OVER: Stage.P5}.get(programme, Stage.P0)
     facts = facts_from(status, at=at) if status else facts_of(unit_type="", stage=stage, at=at)
@@ -149,11 +150,7 @@ def routed(
         found = route(leaf.need, facts, dict(leaf.answers) | typed, at=at, contacts=contacts)
     except Refusal:
         return None
-    if status is None and stage == Stage.P0:
-        of_mailbox = reason_told(" : {situation}.", facts, {}, day=brussels_date(at), team="")
-        if found.reason.endswith(of_mailbox):
-            found = replace(found, reason=found.reason.removesuffix(of_mailbox) + ".")
-    return found
+    return replace(found, reason=re.sub(r"\ATransmis ", "Votre demande ira ", found.reason))
 
 
 @dataclass(frozen=True)

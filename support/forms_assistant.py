@@ -19,16 +19,26 @@ _WORDS = re.compile(r"([0-9]{1,2})(?:er)? ([a-z]+) ([0-9]{4})", re.ASCII)
 _OLDEST = 1990  # nothing was delivered before: the year is a slip
 
 
+class DayField(forms.CharField):
+    """A day, written as people write one; None where it may be left empty and is."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("widget", forms.TextInput(attrs={"autocomplete": "off"}))
+        super().__init__(**kwargs)
+
+    def clean(self, value: Any) -> Any:
+        return read_day(text) if (text := super().clean(value)) else None
+
+
 class DeliveryForm(forms.Form):
-    """The day on which a computer was delivered, written as people write a date."""
+    """The day on which a computer was delivered."""
 
     use_required_attribute = False
 
-    livraison = forms.CharField(
+    livraison = DayField(
         label="Date de livraison",
         help_text="Par exemple 12/05/2023, ou 12 mai 2023.",
         error_messages={"required": f"Indiquez la date de livraison. {_EXPECTED}"},
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
@@ -43,7 +53,7 @@ class DeliveryForm(forms.Form):
         return helper
 
     def clean_livraison(self) -> date:
-        day = read_day(self.cleaned_data["livraison"])
+        day: date = self.cleaned_data["livraison"]
         if day > self.today:
             raise ValidationError("Cette date est à venir : indiquez le jour où le matériel a été livré.")
         return day

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 from django.http import QueryDict
 
+from accounts.addresses import unwrapped
 from bma_portal.identity import refuse_national_number
 from support.forms import LONGEST_SHOWN
 
@@ -108,7 +109,7 @@ class ContactForm(forms.Form):
         return name
 
     def clean_email(self) -> str:
-        address = self.cleaned_data["email"]
+        address = unwrapped(self.cleaned_data["email"])
         try:
             _EMAIL(address)
         except ValidationError:

@@ -14,10 +14,12 @@ from django.utils.datastructures import MultiValueDict
 from bma_portal.clock import brussels_date
 from bma_portal.errors import Refusal
 from bma_portal.identity import refuse_national_number
+from bma_portal.templatetags.french import insecable
 from support import conditions, proofs
 from support.attachments import AttachmentsField
+from support.forms_assistant import DayField
 from support.forms_contact import ContactForm, OneLineField, shortened
-from support.needs import Answer, Need
+from support.needs import NEEDS, Answer, Need
 
 LONGEST_TEXT = 5000
 _UNREADABLE = re.compile("[\N{REPLACEMENT CHARACTER}\ud800-\udfff]")
@@ -40,14 +42,38 @@ class TextField(forms.CharField):
         return "".join(sign for sign in plain if sign in "\n\t" or unicodedata.category(sign) not in {"Cc", "Cf"})
 
 
+# The personal document that a request asks for: what it is, and what to hide in it.
+DOCUMENTS = {
+    "vol": (
+        "La copie du procès-verbal",
+        "Masquez ce qui ne concerne pas le matériel : noms de témoins, numéros nationaux.",
+    ),
+    "ancien-mot-de-passe": (
+        "La copie de la carte d’identité du ou de la titulaire",
+        "Le recto seulement. Masquez le numéro national, le numéro de la carte, la photo et la signature ; laissez "
+        "lisibles le nom et le prénom.",
+    ),
+}
+
+
 class WithFiles:
     """For forms with `files`: what was typed is shown again, at most a little more than is allowed."""
 
+    def ask_document(self, need: str, *, later: str = "", at: datetime) -> None:
+        """What is joined is personal: which document, what to hide in it, what becomes of it."""
+        label, advice = DOCUMENTS.get(need, ("Un document, si l’équipe vous l’a demandé", ""))
+        kept = "Photo ou PDF, 8 Mo au plus : chiffré, vu par la seule équipe qui traite la demande, détruit ensuite."
+        field = self.fields["files"]  # type: ignore[attr-defined]
+        field.label = f"{label} (facultatif)"
+        field.help_text = insecable(" ".join(filter(None, [advice, kept, later])))
+        field.caption = proofs.caption("demande d’aide", at=at)
+
     @classmethod
-    def posted(cls, request: HttpRequest, **kwargs: Any) -> Any:
+    def posted(cls, request: HttpRequest, *, with_files: bool = True, **kwargs: Any) -> Any:
+        """`with_files`: none is looked at without it, which costs little whatever was sent."""
         typed = shortened(request.POST)
         typed["text"] = request.POST.get("text", "").replace("\0", "\N{REPLACEMENT CHARACTER}")[: LONGEST_TEXT + 100]
-        files = MultiValueDict({"files": request.FILES.getlist("files")})
+        files = MultiValueDict({"files": request.FILES.getlist("files")} if with_files else {})
         return cls(typed, files, **kwargs)  # type: ignore[call-arg]
 
 
@@ -85,13 +111,9 @@ class TicketForm(WithFiles, ContactForm):
         self.fields["phone"].help_text = "Si l’équipe doit vous appeler. Par exemple 0470 12 34 56."
         self.fields["files"].help_text = "Facultatif : trois photos, captures d’écran ou PDF au plus, 8 Mo chacun."
         if need.sensitive:
-            self.fields["files"].label = "Le document demandé"
-            self.fields[
-                "files"
-            ].help_text = (
-                "Photo ou PDF, 8 Mo au plus. Chiffré, vu par la seule équipe qui traite la demande, détruit ensuite."
+            self.ask_document(
+                need.slug, at=at, later="Pas encore en main ? Vous pourrez l’envoyer en suivant votre demande."
             )
-            self.fields["files"].caption = proofs.caption("demande d’aide", at=at)  # type: ignore[attr-defined]
         self.asked = [answer for answer in need.answers if answer.key not in self.given]
         for answer in self.asked:
             self.fields[f"r_{answer.key}"] = _question(answer)
@@ -144,13 +166,8 @@ def _question(answer: Answer) -> forms.Field:
             error_messages={"required": "Choisissez une réponse.", "invalid_choice": "Choisissez une des réponses."},
         )
     if answer.date:
-        wrong = "Écrivez une date comme 15/03/2024."
-        return forms.DateField(
-            label=answer.label,
-            help_text=answer.hint or "Par exemple 15/03/2024.",
-            input_formats=["%d/%m/%Y", "%Y-%m-%d", "%d-%m-%Y", "%d.%m.%Y"],
-            required=False,
-            error_messages={"invalid": wrong},
+        return DayField(
+            label=answer.label, help_text=answer.hint or "Par exemple 12/05/2023.", max_length=40, required=False
         )
     return OneLineField(label=answer.label, help_text=answer.hint, max_length=120, required=False)
 
@@ -187,6 +204,13 @@ class ReplyForm(WithFiles, forms.Form):
         help_text="Facultatif : trois photos, captures d’écran ou PDF au plus, 8 Mo chacun.",
         required=False,
     )
+
+    def __init__(self, *args: Any, need: str, settled: bool = False, at: datetime, **kwargs: Any) -> None:
+        """`settled`: whoever says so has no more to write."""
+        super().__init__(*args, **kwargs)
+        self.fields["text"].required = not settled
+        if need in NEEDS and NEEDS[need].sensitive:
+            self.ask_document(need, at=at)
 
 
 class OpinionForm(forms.Form):

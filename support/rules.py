@@ -4,7 +4,7 @@ Where S3, in force from 1 September 2025, says the same as an older document, th
 follows the date. What no document says is « notre décision ».
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -112,7 +112,7 @@ def _passwords() -> Iterator[dict[str, Any]]:
 def _migration() -> Iterator[dict[str, Any]]:
     yield from _dated(
         "procedure", 10, Outcome.TICKET,
-        "Transmis {destinataire}, qui répond de la procédure et des dates : {situation}.",
+        "Transmis {destinataire}, qui répond de la procédure et des dates.",
         f"{S4.format('« Support »')} ; {FAQ.format('§9')}", S3.format("« Personnes à contacter » et §3"),
         team=Team.SGNE,
     )  # fmt: skip
@@ -133,7 +133,7 @@ def _migration() -> Iterator[dict[str, Any]]:
 
 
 def _mail() -> Iterator[dict[str, Any]]:
-    help_desk = "Transmis {destinataire}, qui répond des soucis techniques : {situation}."
+    help_desk = "Transmis {destinataire}, qui répond des soucis techniques."
     until = f"{GUIDE.format('§7')} ; {FAQ.format('§9')} ; {S4.format('« Support »')}"
     since = S3.format("§2.2")
     etnic = {"team": Team.ETNIC}
@@ -179,7 +179,7 @@ def _hardware() -> Iterator[dict[str, Any]]:
     )  # fmt: skip
     yield from _dated(
         "vol", 10, Outcome.TICKET,
-        "Transmis {destinataire}, avec la copie du procès-verbal ; le matériel volé n’est pas remplacé.",
+        "Transmis {destinataire}, à qui il faut la copie du procès-verbal ; le matériel volé n’est pas remplacé.",
         *hardware, **etnic,
     )  # fmt: skip
     yield from _dated(
@@ -227,4 +227,20 @@ def install(model: Any) -> int:
     held = set(model.objects.values_list("need", "position"))
     rows = [model(**values) for values in initial() if (values["need"], values["position"]) not in held]
     model.objects.bulk_create(rows)
+    return len(rows)
+
+
+def reword(model: Any, reasons: Mapping[str, str], *, why: str, since: date) -> int:
+    """From that day on, the rules that still say one of these give the other reason instead. How many.
+
+    For a migration, with its own model: each is replaced by a row that says all else alike, so what was answered
+    before stays what the rules say of then (E4). Rules that have ended by then, or that staff wrote, are left alone.
+    """
+    found = model.objects.filter(reason__in=reasons, changed_at=None, replaced_by=None)
+    rows = [rule for rule in found if rule.valid_to is None or rule.valid_to > since]
+    for rule in rows:
+        kept = {field.attname: getattr(rule, field.attname) for field in model._meta.concrete_fields}
+        model.objects.filter(pk=rule.pk).update(valid_to=since)
+        said = {"reason": reasons[rule.reason], "valid_from": since, "change_reason": why, "replaces_id": rule.pk}
+        model.objects.create(**kept | {"id": None} | said)
     return len(rows)

@@ -4,6 +4,7 @@ Data only; `ways.py` knows how to walk it. What an answer says is its template�
 """
 
 from collections.abc import Iterator
+from posixpath import commonpath
 
 from support.questions.access import CERBERE, PASSWORD
 from support.questions.hardware import HARDWARE, INTERNET
@@ -50,6 +51,13 @@ ROOT = Question(
 
 def way_along(path: str) -> Way | None:
     return walk(ROOT, path)
+
+
+def way_to(need: str) -> str:
+    """The first question that is asked on that need alone: « internet », « materiel/panne »; of the shortest way."""
+    found = [way.path for way in all_ways() if isinstance(way.node, Leaf) and way.node.need == need]
+    found = [path for path in found if path.partition("/")[0] == found[0].partition("/")[0]]
+    return commonpath(found) if found else ""
 
 
 def all_ways() -> Iterator[Way]:

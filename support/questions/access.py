@@ -27,6 +27,13 @@ MESSAGES = Question(
     short="Message à l’écran",
     hint="Choisissez le message le plus proche de celui que vous lisez.",
     choices=(
+        # No document quotes what that interface says; its address is theirs (S3 §1.1).
+        Choice(
+            "nouvelle-interface",
+            "La nouvelle interface de la boîte (ec.cfwb.be) refuse le mot de passe",
+            Door("nouveau"),
+            hint="Celui du mail 2, sauf s’il a changé depuis. L’ancien n’y sert pas.",
+        ),
         Choice("invalide", "« Nom d’utilisateur ou mot de passe invalide »", CERBERE_WRONG),
         Choice("login-failed", "« login failed, please retry »", CERBERE_WRONG, lang="en"),
         Choice("expire", "« mot de passe expiré »", CERBERE_EXPIRED),

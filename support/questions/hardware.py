@@ -104,9 +104,9 @@ COMPUTER = Question(
                 title="Redémarrez d’abord l’ordinateur",
                 template="support/assistant/internet-ordinateur.html",
                 articles=("pas-d-internet",),
-                need="internet",
-                source=SOURCE,
-                answers=(*CHECKED, ("fournisseur", "pas-encore")),
+                need="technique",
+                source="Circulaire du 01/09/2025, §2.3 et §2.4 (S3)",
+                answers=(("sujet", "autre"),),
             ),
         ),
         Choice(

@@ -41,6 +41,7 @@ MIGRATION = Question(
                 source="FAQ d’octobre 2024, §4 et §5 (S1)",
                 asks=Typed.MAILBOX,
             ),
+            while_migrating=True,
         ),
         Choice(
             "report",
@@ -53,6 +54,7 @@ MIGRATION = Question(
                 source="Circulaire du 30/09/2024 (S4)",
                 asks=Typed.MAILBOX,
             ),
+            while_migrating=True,
         ),
         Choice(
             "autre",

@@ -53,6 +53,7 @@ class Choice:
     leads: "Question | Leaf | Door"
     hint: str = ""
     lang: str = ""  # of the label, where it is not French
+    while_migrating: bool = False  # offered only as long as mailboxes wait; its answer stays where it was
 
 
 @dataclass(frozen=True)

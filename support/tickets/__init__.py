@@ -6,7 +6,18 @@ mails, all or none. Locks are taken in one order: tickets by id, incident first;
 
 from support.tickets.assigning import assign, release, take, unwatch, watch
 from support.tickets.common import Stale, joined_by
-from support.tickets.ending import close, go_on, merge, open_items, reopen, solve, thread_of, wait
+from support.tickets.ending import (
+    close,
+    go_on,
+    lacks_the_report,
+    may_end_by_a_word,
+    merge,
+    open_items,
+    reopen,
+    solve,
+    thread_of,
+    wait,
+)
 from support.tickets.following import (
     as_writer,
     by_reference,
@@ -46,7 +57,9 @@ __all__ = [
     "go_on",
     "join",
     "joined_by",
+    "lacks_the_report",
     "leave",
+    "may_end_by_a_word",
     "may_follow",
     "merge",
     "need_label",

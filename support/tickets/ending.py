@@ -8,7 +8,7 @@ from accounts.models import User
 from bma_portal import audit
 from bma_portal.errors import Refusal
 from support import sla, ticket_mails
-from support.models import Draft, Message, Ticket, TicketCheck, Watcher
+from support.models import Attachment, Draft, Message, Ticket, TicketCheck, Watcher
 from support.needs import NEEDS
 from support.tickets.common import (
     Actor,
@@ -71,6 +71,14 @@ def solve(ticket: Ticket, *, by: Actor, version: int | None = None, at: datetime
 def may_end_by_a_word(row: Ticket) -> bool:
     """Whether its requester, or a team by mail, ends it by saying so: not a theft or a password, before its list."""
     return not (row.need in NEEDS and NEEDS[row.need].sensitive and open_items(row))
+
+
+def lacks_the_report(row: Ticket) -> bool:
+    """Whether a theft still waits for its police report: none came with it, and nobody ticked that one came."""
+    if row.need != "vol" or not row.is_live:
+        return False
+    came = Attachment.objects.filter(message__ticket=row, personal=True).exists()
+    return not came and not TicketCheck.objects.filter(ticket=row, item="proces-verbal").exists()
 
 
 def solve_locked(row: Ticket, *, by: Actor, by_a_word: bool = False, at: datetime) -> Message:

@@ -2,17 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from itertools import product
 from typing import Any
 
 from django.db import transaction
 
 from accounts.models import Contact, Mailbox, User
 from bma_portal import kept
+from bma_portal.clock import brussels_date
 from bma_portal.errors import Refusal
 from bma_portal.prepared import insert
 from bma_portal.templatetags.french import sans_semaine
 from migration.models import Move
 from support import attachments, routing, ticket_mails
+from support.conditions import checked
 from support.facts import facts_from
 from support.models import Message, Ticket
 from support.needs import NEEDS, Answer
@@ -160,8 +163,16 @@ def route_of(need: str, mailbox: Mailbox, answers: Mapping[str, str], *, at: dat
 def expect_a_ticket(
     mailbox: Mailbox, need: str, answers: Mapping[str, str], *, status: MailboxStatus, at: datetime
 ) -> None:
-    """Raises NoTicket if the rules already say that something else answers; with too few answers they may not."""
-    _team_of(routing.route(need, facts_from(status, at=at), dict(answers), at=at))
+    """Raises NoTicket if something else answers, whatever is said to the questions that the form still asks."""
+    facts, rules, day = facts_from(status, at=at), routing.rules_on(at), brussels_date(at)
+    found = routing.route(need, facts, dict(answers), at=at, rules=rules)
+    given = checked(NEEDS[need], answers, day)
+    asked = [answer for answer in NEEDS[need].answers if answer.choices and answer.key not in given]
+    for chosen in product(*([(answer.key, choice.value) for choice in answer.choices] for answer in asked)):
+        rule = routing.first_match(rules, need, facts, given | dict(chosen), day)
+        if rule is not None and rule.outcome == Outcome.TICKET:
+            return
+    _team_of(found)
 
 
 def _team_of(route: Route) -> str:

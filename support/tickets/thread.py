@@ -49,6 +49,7 @@ def requester_wrote(
     author_name: str = "",
     by_mail: bool = False,
     writer: Mapping[str, Any] | None = None,
+    settled: bool = False,
     at: datetime,
 ) -> Message:
     """Add what the requester writes; the clock goes on, and a solved ticket is reopened.
@@ -56,7 +57,8 @@ def requester_wrote(
     A ticket that was closed, or solved for more than ten days, stays as it is: a new one follows it, and the message
     is the first of that one (F21), or goes on in it. A merged one passes it on to the ticket that took its place.
 
-    A message that says « c’est réglé » and no more ends the ticket, or leaves it ended (`support/tickets/words.py`).
+    A message that says « c’est réglé » and no more ends the ticket, or leaves it ended (`support/tickets/words.py`);
+    so does `settled`, the button that says it, whatever is written beside it.
 
     `writer`: where the requester is not the author, who is, as a ticket names its requester: the one that follows is
     answered to them. Raises Refusal if it would be to somebody who lost access, or whose identity is erased.
@@ -65,7 +67,7 @@ def requester_wrote(
         row = _locked_heir(ticket)
         words: dict[str, Any] = {"text": text, "quoted": quoted, "html": html}
         name = author_name or row.requester_name
-        settles = _settles(row, text, writer, name=name)
+        settles = (settled or says_settled(text, name)) and _may_settle(row, writer)
         if _is_over(row, at=at) and not settles:
             mine = row.followed_by.live().filter(email__iexact=(writer or {}).get("email", row.email))
             mine = mine.filter(opened_at__gte=row.solved_at or row.closed_at)  # not one that was split from it
@@ -93,13 +95,13 @@ def requester_wrote(
     return message
 
 
-def _settles(row: Ticket, text: str, writer: Mapping[str, Any] | None, *, name: str) -> bool:
-    """Whether these words end it, or need no new one: not those of somebody whose own ticket was joined to it."""
+def _may_settle(row: Ticket, writer: Mapping[str, Any] | None) -> bool:
+    """Whether a word of theirs ends it, or needs no new one: not of somebody whose own ticket was joined to it."""
     from support.tickets.ending import may_end_by_a_word  # the two call each other
 
     others = {copy.lower() for copy in row.copies}
     own = (writer or {}).get("email", "").lower() not in others and not row.erased_at
-    return own and not (row.revoked_at and writer is None) and says_settled(text, name) and may_end_by_a_word(row)
+    return own and not (row.revoked_at and writer is None) and may_end_by_a_word(row)
 
 
 def _settled(row: Ticket, message: Message, *, at: datetime) -> Message:

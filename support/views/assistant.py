@@ -53,7 +53,7 @@ def _question(request: HttpRequest, way: Way, question: Question, kept: Kept) ->
     former = request.GET.get("depuis", "")
     context = _context(way, kept) | {
         "question": question,
-        "offered": assistant.offered(way, question, kept, former),
+        "offered": assistant.offered(way, question, kept, former, at=request.at),  # type: ignore[attr-defined]
     }
     return render(request, "support/assistant/question.html", context)
 

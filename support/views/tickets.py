@@ -1,6 +1,5 @@
 """A holder's tickets: writing one, following it without an account, one opinion (E11, F9, F11, F16, F17)."""
 
-import math
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -26,23 +25,19 @@ from bma_portal.templatetags.french import insecable
 from bma_portal.views import too_many
 from support import assistant, tickets
 from support.articles import search
+from support.contacts import contacts_on
 from support.forms import LONGEST_SHOWN, MailboxForm
-from support.forms_contact import opened_now, still_sealed
 from support.forms_hors_mode import CodeForm
 from support.forms_tickets import OpinionForm, ReferenceForm, ReplyForm, TicketForm
 from support.models import Ticket
 from support.needs import NEEDS, Need
-from support.questions import way_along
+from support.questions import way_along, way_to
 from support.status import MailboxStatus, status_of
-from support.views.ticket_mailbox import mailbox_asked
+from support.views.ticket_mailbox import mailbox_asked, opened_from, too_soon
 
 PER_NUMBER = Limit("demande-fase", 15, 3600)
 IN_ALL = Limit("demande-tous", 1000, 3600)
 ACKNOWLEDGED = Limit("demande-accuse", 10, 3600)  # mails to one address that strangers may have typed
-TOO_MANY = (
-    "Trop de demandes viennent d’arriver : la vôtre n’est pas partie. Envoyez-la à nouveau dans {} minute{}, ou "
-    "téléphonez ; ce que vous avez écrit reste ci-dessous."
-)
 SENT_TWICE = timedelta(minutes=10)
 CODES_PER_PLACE = (Limit("suivi-code", 20, 3600),)
 REPLIES_PER_PLACE = (Limit("suivi-reponse", 10, 600),)
@@ -77,7 +72,7 @@ def ask(request: HttpRequest) -> HttpResponse:
         with kept.glance():
             return _form(request, found, status, need, given, context)
     except tickets.NoTicket as refusal:
-        context |= {"route": refusal.route, "way_url": _way_url(context["parcours"], context["number"])}
+        context |= {"route": refusal.route, "way_url": _way_url(need, context["parcours"], context["number"])}
         return render(request, "support/tickets/elsewhere.html", context)
     except Refusal:  # an address with an answer that does not exist: asked again
         return redirect(f"{reverse('ticket_new')}?besoin={need.slug}&numero={context['number']}")
@@ -90,9 +85,9 @@ def _groups() -> list[tuple[str, list[Need]]]:
     return list(found.items())
 
 
-def _way_url(path: str, number: str) -> str:
-    """The answer of the assistant that one came from, for that mailbox; its first question if there is none."""
-    return assistant.address(path if path and way_along(path) else "", assistant.Kept(number))
+def _way_url(need: Need, path: str, number: str) -> str:
+    """The answer of the assistant that one came from, for that mailbox; else its first question on that need."""
+    return assistant.address(path if path and way_along(path) else way_to(need.slug), assistant.Kept(number))
 
 
 def _form(
@@ -115,7 +110,7 @@ def _form(
         tickets.expect_a_ticket(mailbox, need.slug, given, status=status, at=at)
         known = {"last_name": user.last_name, "first_name": user.first_name, "email": user.email} if user else {}
         form = TicketForm(need=need, given=given, at=at, initial=known)
-    opened = still_sealed(request.POST.get("ouvert", "")) or opened_now()
+    opened = opened_from(request)
     files_lost = form.is_bound and bool(request.FILES)
     articles = search.for_need(need.slug, at=at, phase=status.phase)
     context |= {"form": form, "opened": opened, "files_lost": files_lost, "articles": articles, "phase": status.phase}
@@ -133,8 +128,7 @@ def _opened(request: HttpRequest, form: TicketForm, status: MailboxStatus, parco
     if not first and (again := _sent_already(mailbox, form.need, said, at=at)):
         return again
     if seconds := max(use.wait for use in uses if use is not by_them):
-        minutes = math.ceil(seconds / 60)
-        form.add_error(None, insecable(TOO_MANY.format(minutes, "s"[: minutes > 1])))
+        form.add_error(None, too_soon(seconds))
         return None
     try:
         with leaving_no_trace():
@@ -266,19 +260,23 @@ def followed(request: HttpRequest, reference: str) -> HttpResponse:
     ticket = _followed(request, reference)
     if ticket is None:
         return redirect(f"{reverse('ticket_follow')}?reference={_plain(reference)}")
-    copy, form = _copy(request, ticket), ReplyForm()
+    at = request.at  # type: ignore[attr-defined]
+    copy, form, seconds = _copy(request, ticket), ReplyForm(need=ticket.need, at=at), 0
     if request.method == "POST":
-        if seconds := exceeded(request, *REPLIES_PER_PLACE):
-            return too_many(request, seconds)
-        form, settled = ReplyForm.posted(request), "regle" in request.POST
-        if settled or form.is_valid():
+        seconds, settled = exceeded(request, *REPLIES_PER_PLACE), "regle" in request.POST
+        form = ReplyForm.posted(request, need=ticket.need, settled=settled, with_files=not seconds, at=at)
+        if seconds:
+            form.add_error(None, too_soon(seconds))
+        elif form.is_valid():
+            words = ["C’est réglé."] * settled + [form.cleaned_data["text"]]
             try:
                 message = tickets.requester_wrote(
                     ticket,
-                    text="C’est réglé." if settled else form.cleaned_data["text"],
-                    files=() if settled else form.cleaned_data["files"],
+                    text="\n\n".join(filter(None, words)),
+                    files=form.cleaned_data["files"],
+                    settled=settled,
                     **_author(request, ticket),
-                    at=request.at,  # type: ignore[attr-defined]
+                    at=at,
                 )
                 opened = request.session.get(SESSION_OPEN, {})
                 if message.ticket_id != ticket.pk and ticket.reference in opened:
@@ -290,7 +288,8 @@ def followed(request: HttpRequest, reference: str) -> HttpResponse:
     if copy and (own := tickets.joined_by(ticket, copy)):
         ticket.reference, ticket.subject = own.reference, own.subject  # what they know it by
     thread = tickets.thread_as_told(ticket, copy) if copy else tickets.thread_of(ticket, with_notes=False)
-    not_yet = tickets.as_told(ticket, at=request.at)  # type: ignore[attr-defined]
+    not_yet = tickets.as_told(ticket, at=at)
+    late = bool(ticket.due_at and not ticket.first_answered_at and ticket.due_at < at)
     context = {
         "ticket": ticket,
         "organisation": ticket.mailbox.organisation,
@@ -299,9 +298,12 @@ def followed(request: HttpRequest, reference: str) -> HttpResponse:
         "form": form,
         "sent": "envoye" in request.GET and not form.is_bound,
         "files_lost": form.is_bound and bool(request.FILES),
-        "may_settle": ticket.is_live and not copy,
+        "may_settle": ticket.is_live and not copy and tickets.may_end_by_a_word(ticket),
+        "report_missing": not copy and tickets.lacks_the_report(ticket),
+        "late": late,
+        "contact": contacts_on(at)[ticket.team] if late else None,
     }
-    return render(request, "support/tickets/followed.html", context)
+    return render(request, "support/tickets/followed.html", context, status=429 if seconds else 200)
 
 
 def _followed(request: HttpRequest, reference: str) -> Ticket | None:

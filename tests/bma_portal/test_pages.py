@@ -38,6 +38,13 @@ def test_an_error_page_says_what_became_of_what_was_sent(code):
     assert "enregistré" in html
 
 
+@pytest.mark.parametrize("code", CODES)
+def test_no_error_page_promises_what_a_browser_may_have_forgotten(code):
+    """Pages of the portal are kept by no browser (no-store): what was typed on the one before may be gone."""
+    html = render_to_string(f"errors/{code}.html", {"contact": views.CONTACT, "minutes": 3})
+    assert "encore dans la page précédente" not in html
+
+
 @pytest.mark.django_db
 def test_a_page_that_does_not_exist_is_a_404_in_french(client):
     page = Page(client.get("/rien/"))

@@ -128,7 +128,7 @@ def test_no_mail_and_no_error_is_first_a_full_mailbox_of_the_size_of_its_server(
     answer = page.text.partition("Source :")[0]
     assert said in answer
     assert {"80 Mo": "2 Go", "2 Go": "80 Mo"}[said] not in answer
-    assert "Transmis à l’ETNIC" in page.text
+    assert "Votre demande ira à l’ETNIC" in page.text
 
 
 @pytest.mark.usefixtures("uncounted")
@@ -165,6 +165,36 @@ def test_the_message_on_the_screen_leads_to_its_cause(ask, it_is, group, message
     assert causes.get(choice.slug, "n’est pas le bon") in ask(f"/assistant/{group}/{choice.slug}/").text
 
 
+@pytest.mark.parametrize("group", ["mot-de-passe/refuse", "cerbere/message"])
+def test_the_new_interface_that_refuses_leads_to_its_own_password(ask, client, it_is, group):
+    it_is(date(2026, 11, 22))
+    page = ask(f"/assistant/{group}/", numero="ec000247")
+    assert "La nouvelle interface de la boîte (ec.cfwb.be) refuse" in page.text
+    assert "/mot-de-passe/?lequel=nouveau&numero=ec000247" in page.links
+
+
+def test_a_computer_that_is_not_yet_restarted_is_not_sent_to_the_provider(ask, it_is):
+    it_is(date(2026, 11, 22))
+    page = ask("/assistant/internet/oui/oui/non/")
+    assert "La ligne marche" in page.text
+    assert "Contactez d’abord votre fournisseur" not in page.text
+    assert "Contactez d’abord votre fournisseur" not in ask("/assistant/internet/oui/oui/non/", resolu="non").text
+
+
+def test_a_reason_concerns_the_question_and_says_nothing_was_sent(ask, it_is):
+    it_is(date(2026, 11, 22))
+    text = ask("/assistant/internet/oui/oui/oui/").text
+    assert "Votre demande ira à l’ETNIC, qui répond des soucis techniques. Source" in text
+    assert "fermé depuis le 25 avril 2025" not in text
+    for way in EACH:
+        assert "Transmis " not in ask(f"/assistant/{way.path}/", livraison="2026-03-01").text, way.path
+
+
+def test_after_a_new_password_outlook_gets_it_typed_before_its_account_is_made_again(ask, it_is):
+    text = ask("/assistant/mot-de-passe/refuse/outlook/", numero=on_stage("P4", it_is)).text
+    assert text.index("tapez-y ce mot de passe") < text.index("ajoutez-la de nouveau")
+
+
 @pytest.mark.parametrize(
     ("today", "delivered", "covered"),
     [
@@ -197,8 +227,10 @@ def test_etnic_is_offered_for_the_line_after_three_checks_only(ask, it_is):
     it_is(date(2025, 9, 2))
     for way in (way for way in LEAVES if way.path.startswith("internet/")):
         page = ask(f"/assistant/{way.path}/")
-        helped = "Transmis à l’ETNIC" in page.text
-        assert helped is (way.path in {"internet/oui/non/rien-trouve", "internet/oui/oui/oui"}), way.path
+        helped = "Votre demande ira à l’ETNIC" in page.text
+        # Where another device has internet, the line is not in question: what is left is the computer.
+        assert helped is way.path.startswith(("internet/oui/non/rien-trouve", "internet/oui/oui/")), way.path
+        assert not helped or "fournisseur d’accès à internet : l’ETNIC" not in page.text, way.path
         assert not helped or len(way.given) == 4
     assert way_along("internet/oui/non/rien-trouve").told[1:] == [
         ("Avez-vous éteint, puis rallumé le boîtier de votre fournisseur ?", "Oui, sans résultat"),
@@ -224,7 +256,21 @@ def test_no_first_mail_before_the_end_of_the_window_is_no_reason_to_write(ask, i
     assert not any("/demandes/" in link for link in ask(path, numero=box.address[:8]).links)
     it_is(date(2024, 11, 1))
     page = ask(path, numero=box.address[:8])
-    assert "Transmis à l’équipe « Migration BMA » du SGNE" in page.text
+    assert "Votre demande ira à l’équipe « Migration BMA » du SGNE" in page.text
+
+
+@pytest.mark.parametrize("path", ["/assistant/migration/", "/assistant/autre/procedure/"])
+def test_a_date_of_migration_is_asked_about_only_while_mailboxes_wait(ask, it_is, path):
+    dates = ("Quand ma boîte migre-t-elle ?", "La date ne nous convient pas")
+    on_stage("P4", it_is)  # one migrated, another waits
+    assert all(label in ask(path).text for label in dates)
+    MoveFactory._meta.model.objects.all().delete()
+    for stage in ("P5", "P6"):
+        on_stage(stage, it_is)
+        page = ask(path)
+        assert not any(label in page.text for label in dates), stage
+        assert "Ce mail de la migration est-il un vrai ?" in page.text
+        assert ask("/assistant/migration/date/").status == 200  # a bookmark of it
 
 
 # On to a person
@@ -289,7 +335,7 @@ def test_the_hours_and_the_wait_are_those_of_the_moment(ask, it_is, day, hour, h
 def test_without_a_contact_of_that_day_the_answer_stands_all_the_same(ask, it_is):
     it_is(date(2025, 9, 2))
     Contact.objects.all().delete()
-    assert "Transmis à l’ETNIC" in ask("/assistant/autre/technique/").text
+    assert "Votre demande ira à l’ETNIC" in ask("/assistant/autre/technique/").text
 
 
 def test_yes_ends_in_thanks_and_looks_nothing_up(ask, it_is):

@@ -19,7 +19,7 @@ from tests.factories import MailboxFactory, OrganisationFactory, UserFactory
 from tests.factories_migration import MoveFactory
 from tests.sign_in import sign_in
 from tests.support.hostile import png
-from tests.support.tickets_stage import AT, again, agent, asked, mails
+from tests.support.tickets_stage import AT, again, agent, asked, mails, opened, words
 
 pytestmark = pytest.mark.django_db
 NEW = "/demandes/nouvelle/"
@@ -48,10 +48,6 @@ def sent(mailbox, need: str = "technique", **fields) -> dict:
         "ouvert": forms_contact.opened_now(),
         "envoyer": "1",
     } | fields
-
-
-def words(response) -> str:
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.content.decode()))
 
 
 def test_from_the_need_to_the_reference(client):
@@ -212,12 +208,6 @@ def test_a_visitor_is_told_of_no_other_ticket_a_signed_in_person_of_their_own(cl
 
 
 # Following
-
-
-def opened(client, ticket) -> str:
-    client.post("/demandes/suivi/", {"reference": ticket.reference})
-    code = tokens.follow_code(again(ticket)).reveal()
-    return client.post("/demandes/suivi/code/", {"code": code})["Location"]
 
 
 def test_a_reference_and_a_mailed_code_open_the_thread_without_the_notes(client):

@@ -232,7 +232,7 @@ def test_routing_costs_few_statements_and_writes_nothing(mailbox, django_assert_
         ),
         (
             "technique", "P6", {"migrated_on": date(2024, 11, 14)},
-            "Transmis à l’ETNIC, qui répond des soucis techniques : votre boîte a migré le 14 novembre 2024.",
+            "Transmis à l’ETNIC, qui répond des soucis techniques.",
         ),
         (
             "nouveau-mot-de-passe", "P1", {"expected_on": date(2024, 11, 18)},

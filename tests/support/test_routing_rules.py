@@ -11,7 +11,7 @@ from migration.campaigns import AUTUMN_2024
 from migration.models import Campaign
 from support.models.routing import RoutingRule
 from support.routing import facts_of, route
-from support.rules import initial, install
+from support.rules import initial, install, reword
 from tests.support.routing_table import initial_rules, perimeter
 
 NOON = brussels(date(2024, 11, 15), 12)
@@ -115,3 +115,25 @@ def test_installing_twice_adds_nothing_and_a_rule_changed_since_is_left_alone(db
     RoutingRule.objects.filter(need="vol").update(valid_to=date(2026, 1, 1))
     assert install(RoutingRule) == 0
     assert RoutingRule.objects.count() == count
+
+
+def test_a_text_of_ours_changes_from_a_day_on_and_the_past_still_says_what_it_said(db):
+    """The migration of 0.6.0, where the table was filled by an earlier version."""
+    old = "Transmis {destinataire}, avec la copie du procès-verbal."
+    RoutingRule.objects.filter(need="vol").update(reason=old)
+    since = date(2026, 11, 23)
+    campaign = Campaign(slug="2024", **AUTUMN_2024)
+    facts = facts_of(unit_type="", stage="P6", at=NOON, campaign=campaign, perimeter=perimeter("MODE"))
+
+    def said(day: date) -> str:
+        return route("vol", facts, {}, at=brussels(day, 12)).reason
+
+    before = {day: said(day) for day in (date(2024, 11, 14), date(2025, 9, 1), date(2026, 11, 22))}
+    assert reword(RoutingRule, {old: "Transmis {destinataire}, qui l’attend."}, why="Essai", since=since) == 1
+    assert {day: said(day) for day in before} == before
+    assert said(since) == "Transmis à l’ETNIC, qui l’attend."
+    former, new = RoutingRule.objects.get(need="vol", valid_to=since), RoutingRule.objects.get(replaces__need="vol")
+    assert (new.replaces, new.valid_from, new.valid_to, new.source) == (former, since, None, former.source)
+    assert reword(RoutingRule, {old: "Autre chose."}, why="Essai", since=date(2026, 12, 1)) == 0
+    RoutingRule.objects.filter(pk=new.pk).update(reason=old, changed_at=NOON)  # what staff wrote is theirs
+    assert reword(RoutingRule, {old: "Autre chose."}, why="Essai", since=date(2026, 12, 1)) == 0

@@ -72,9 +72,10 @@ def sound(response) -> Page:
     ("typed", "why"),
     [
         ("15/12/2024", "Le 15 décembre 2024 n’est pas encore passé."),
-        ("15/12/1980", "est trop ancien pour être juste"),
-        ("15/11/0224", "est trop ancien pour être juste"),
-        ("hier", "Écrivez une date comme 15/03/2024."),
+        ("15/12/1980", "Vérifiez l’année."),
+        ("15/11/0224", "Vérifiez l’année."),
+        ("31/02/2024", "Ce jour n’existe pas."),
+        ("hier", "Cette date ne se lit pas. Écrivez le jour, le mois et l’année, par exemple 12/05/2023."),
     ],
 )
 def test_a_date_that_the_rules_refuse_is_told_beside_its_field_and_nothing_is_lost(client, typed, why):
@@ -99,6 +100,18 @@ def test_a_refused_date_that_came_with_the_address_is_asked_again_beside_what_wa
     answer = client.post(NEW, sent(MailboxFactory(), livraison="2024-12-15", r_livraison="10/01/2024"))
     assert answer["Location"].startswith("/demandes/recue/")
     assert Ticket.objects.get().answers == {"livraison": "2024-01-10"}
+
+
+@pytest.mark.parametrize("typed", ["12 mai 2024", "12/5/24", "12.05.2024", "2024-05-12", " 12 Mai 2024 "])
+def test_a_day_is_read_as_people_write_it_as_in_the_assistant(client, typed):
+    assert client.post(NEW, sent(MailboxFactory(), r_livraison=typed)).status_code == 302
+    assert Ticket.objects.get().answers == {"livraison": "2024-05-12"}
+
+
+@pytest.mark.parametrize("typed", ["camille@exemple.test.", "<camille@exemple.test>,", "mailto:camille@exemple.test"])
+def test_an_address_copied_with_what_stands_around_it_is_read(client, typed):
+    assert client.post(NEW, sent(MailboxFactory(), email=typed)).status_code == 302
+    assert Ticket.objects.get().email == "camille@exemple.test"
 
 
 def test_an_answer_that_does_not_exist_in_an_address_asks_again(client):
@@ -202,7 +215,54 @@ def test_whoever_came_by_the_assistant_goes_back_to_that_answer(client):
     )
     assert f"/assistant/internet/non/?numero={number(mailbox)}" in page.links
     odd = sound(client.get(f"{NEW}?besoin=usage&numero={number(mailbox)}&parcours=rien/de/tel"))
-    assert f"/assistant/?numero={number(mailbox)}" in odd.links
+    assert f"/assistant/usage/?numero={number(mailbox)}" in odd.links  # the first question on that need
+    early = sound(client.get(f"{NEW}?besoin=cerbere&essai=pas-encore&numero={number(mailbox)}"))
+    assert f"/assistant/cerbere/?numero={number(mailbox)}" in early.links
+
+
+# No internet
+
+
+def test_whoever_already_called_the_provider_is_asked_and_reaches_etnic(client):
+    """The article « Pas d’internet » leads there with nothing answered yet (E6)."""
+    mailbox = MailboxFactory()
+    page = sound(client.get(f"{NEW}?besoin=internet&numero={number(mailbox)}"))
+    assert "Que dit votre fournisseur d’accès à internet ?" in page.text
+    assert "Pas besoin" not in page.text
+    checked = {"r_boitier": "oui", "r_autre-appareil": "oui"}
+    assert client.post(NEW, sent(mailbox, "internet", r_fournisseur="rien-trouve", **checked)).status_code == 302
+    assert Ticket.objects.get().team == "etnic"
+    for fournisseur in ("pas-encore", "ligne-en-panne"):
+        said = sent(mailbox, "internet", subject=fournisseur, r_fournisseur=fournisseur, **checked)
+        page = sound(client.post(NEW, said))
+        assert "Pas besoin d’écrire une demande" in page.text
+        assert f"/assistant/internet/?numero={number(mailbox)}" in page.links
+    assert Ticket.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "answered", ["fournisseur=pas-encore", "fournisseur=ligne-en-panne", "boitier=non", "autre-appareil=non"]
+)
+def test_an_answer_that_no_other_can_make_a_request_of_shows_no_form(client, answered):
+    page = sound(client.get(f"{NEW}?besoin=internet&{answered}&numero={number(MailboxFactory())}"))
+    assert "Pas besoin d’écrire une demande" in page.text
+
+
+# A document
+
+
+@pytest.mark.parametrize(
+    ("need", "named", "masked"),
+    [
+        ("vol", "La copie du procès-verbal (facultatif)", "noms de témoins, numéros nationaux"),
+        ("ancien-mot-de-passe", "La copie de la carte d’identité du ou de la titulaire", "Masquez le numéro national"),
+    ],
+)
+def test_the_document_is_named_with_what_to_hide_in_it(client, need, named, masked):
+    page = sound(client.get(f"{NEW}?besoin={need}&numero={number(MailboxFactory())}"))
+    assert named in page.text
+    assert masked in page.text
+    assert "Le document demandé" not in page.text
 
 
 def test_what_is_suggested_while_one_types_is_for_the_phase_of_the_mailbox(client):
@@ -234,6 +294,40 @@ def test_one_place_that_floods_closes_the_form_for_nobody_else(client, monkeypat
     assert client.post(NEW, sent(mailbox), REMOTE_ADDR="10.9.9.9").status_code == 302
 
 
+@pytest.mark.parametrize("faulty", [True, False])
+def test_the_limit_of_a_place_gives_back_what_was_written_and_tells_of_no_number(client, faulty):
+    """Nothing is looked up any longer, so a number that exists looks like one that does not (A5, D7)."""
+    mailbox, name = MailboxFactory(), {"last_name": ""} if faulty else {}
+    for n in range(5):
+        client.post(NEW, sent(mailbox, subject=f"n° {n}", last_name=""))
+    before, pages = Ticket.objects.count(), []
+    for asked in (number(mailbox), "ec999999"):
+        files = [SimpleUploadedFile("ecran.png", png())]
+        answer = client.post(NEW, sent(mailbox, numero=asked, **name) | {"files": files})
+        assert answer.status_code == 429
+        assert int(answer["Retry-After"]) > 0
+        page = sound(answer)
+        assert page.title.startswith("Erreur :")
+        assert "Envoyez-le à nouveau dans 1 minute, ou téléphonez" in page.text
+        assert "Le portable ne s’allume plus depuis lundi." in page.text
+        assert "Choisissez de nouveau vos fichiers" in page.text
+        assert 'value="camille@exemple.test"' in page.html
+        assert mailbox.organisation.name not in page.text
+        pages.append(page.text.replace(asked, "NUMÉRO"))
+    assert pages[0] == pages[1]
+    assert Ticket.objects.count() == before
+
+
+def test_the_look_ups_of_others_in_the_building_lose_nothing_that_was_written(client):
+    mailbox = MailboxFactory()
+    for _ in range(11):
+        last = client.get("/ma-boite/etat/", {"numero": "999999"}).status_code
+    assert last == 429
+    page = Page(client.post(NEW, sent(mailbox)))
+    assert page.status == 429
+    assert "Le portable ne s’allume plus depuis lundi." in page.text
+
+
 @pytest.mark.parametrize("limit", ["IN_ALL", "PER_NUMBER"])
 def test_when_too_many_arrive_what_was_typed_stays(client, limit, monkeypatch):
     monkeypatch.setattr(views, limit, Limit(f"essai-{limit}", 2, 3600))
@@ -243,7 +337,7 @@ def test_when_too_many_arrive_what_was_typed_stays(client, limit, monkeypatch):
     assert client.post(NEW, sent(mailbox, last_name=""), REMOTE_ADDR="10.0.1.1").status_code == 200  # not a ticket
     page = sound(client.post(NEW, sent(mailbox), REMOTE_ADDR="10.0.2.1"))
     assert page.title.startswith("Erreur :")
-    assert "la vôtre n’est pas partie" in page.text
+    assert "le vôtre n’est pas parti" in page.text
     assert "Le portable ne s’allume plus depuis lundi." in page.text
     assert Ticket.objects.count() == 2
 

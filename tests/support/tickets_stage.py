@@ -1,5 +1,6 @@
 """What tests of tickets begin with: an agent, a mailbox, a ticket of a Thursday morning."""
 
+import re
 from datetime import date, datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ from django.contrib.auth.models import Group
 from accounts.models import Mailbox, User
 from bma_portal.clock import brussels
 from bma_portal.mail.models import OutgoingMail
-from support import tickets
+from support import tickets, tokens
 from support.models import Ticket
 from tests.factories import MailboxFactory, UserFactory
 
@@ -45,3 +46,15 @@ def again(ticket: Ticket) -> Ticket:
 
 def mails(kind: str = "") -> list[OutgoingMail]:
     return list(OutgoingMail.objects.filter(kind__startswith=kind or "ticket.").order_by("pk"))
+
+
+def words(response) -> str:
+    """What a page says, on one line."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.content.decode()))
+
+
+def opened(client, ticket) -> str:
+    """The address at which whoever reads the mailed code follows that ticket."""
+    client.post("/demandes/suivi/", {"reference": ticket.reference})
+    code = tokens.follow_code(again(ticket)).reveal()
+    return client.post("/demandes/suivi/code/", {"code": code})["Location"]

@@ -73,7 +73,7 @@ def test_with_the_keyboard_alone_from_the_home_page_to_the_right_team_and_back(t
     tab.get_by_label(FIELD).fill("247")
     follow(tab, "Enter")
     expect(tab.get_by_role("heading", level=1)).to_have_text("Votre boîte est sans doute pleine")
-    expect(tab.get_by_text("Transmis à l’ETNIC")).to_be_visible()
+    expect(tab.get_by_text("Votre demande ira à l’ETNIC")).to_be_visible()
     expect(tab.get_by_text(box.organisation.name).first).to_be_visible()
     tab.go_back()
     tab.go_forward()

@@ -75,6 +75,30 @@ def test_from_the_question_to_the_opinion(tab, site):
     assert Ticket.objects.get().satisfied is True
 
 
+def test_a_limit_gives_back_what_was_written_and_a_late_theft_says_what_is_missing(tab, site):
+    set_date(DAY)
+    box = MailboxFactory(organisation__name=LONG_NAME)
+    tab.goto(f"{site}/demandes/nouvelle/?besoin=vol&numero=ec{box.organisation.fase}")
+    assert_sound_at_each_size(tab, "demande-vol")
+    tab.get_by_label("Votre message").fill("Le portable a été volé dans la nuit.")
+    for _ in range(6):
+        press(tab, "Envoyer ma demande")
+    expect(tab.get_by_role("alert")).to_contain_text("le vôtre n’est pas parti")
+    expect(tab.get_by_label("Votre message")).to_have_value("Le portable a été volé dans la nuit.")
+    assert_sound_at_each_size(tab, "demande-trop")
+
+    ticket = asked(box, need="vol", subject="Portable volé", at=AT)
+    set_date(date(2024, 11, 20))
+    tab.goto(f"{site}/demandes/suivi/?reference={ticket.reference}")
+    press(tab, "Recevoir le code")
+    tab.get_by_label("Code à six chiffres").fill(tokens.follow_code(Ticket.objects.get()).reveal())
+    press(tab, "Ouvrir ma demande")
+    expect(tab.get_by_text("Notre réponse a du retard.")).to_be_visible()
+    expect(tab.get_by_text("Il nous manque encore la copie")).to_be_visible()
+    expect(tab.get_by_role("button", name="C’est réglé")).to_have_count(0)
+    assert_sound_at_each_size(tab, "demande-vol-suivie")
+
+
 def test_without_javascript_on_a_phone(site, new_context):
     set_date(DAY)
     box = MailboxFactory()
