@@ -80,8 +80,8 @@ class ContactForm(forms.Form):
     phone = OneLineField(
         label="Téléphone où vous joindre",
         help_text=(
-            "Par exemple 0470 12 34 56. La personne qui vérifie voit ce numéro avec vos réponses. Pour vérifier et pour dire le "
-            "code, nous appelons seulement le numéro que nous connaissons déjà de l’école ou du PO."
+            "Par exemple 0470 12 34 56. La personne qui vérifie voit ce numéro avec vos réponses. Pour vérifier et "
+            "pour dire le code, nous appelons seulement le numéro que nous connaissons déjà de l’école ou du PO."
         ),
         max_length=30,
         error_messages={
