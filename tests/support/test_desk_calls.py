@@ -182,5 +182,6 @@ def test_priminfo_learns_nothing_of_what_is_asked_about_passwords(ticket):
     for need in ("ancien-mot-de-passe", "panne"):
         asked(unit.mailbox, need=need, team="etnic", at=NOW)
     company = Sheet(agent("priminfo"), ticket)
-    assert "suivie par une autre équipe" not in company.open("/desk/nouvelle/?numero=ec097004&besoin=ancien-mot-de-passe").text
-    assert "suivie par une autre équipe (ETNIC)" in company.open("/desk/nouvelle/?numero=ec097004&besoin=panne").text
+    asks = "/desk/nouvelle/?numero=ec097004&besoin="
+    assert "suivie par une autre équipe" not in company.open(f"{asks}ancien-mot-de-passe").text
+    assert "suivie par une autre équipe (ETNIC)" in company.open(f"{asks}panne").text
