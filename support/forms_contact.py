@@ -68,8 +68,8 @@ class ContactForm(forms.Form):
     email = OneLineField(
         label="Adresse de contact",
         help_text=(
-            "Une adresse que vous lisez aujourd’hui : nous y envoyons un code, puis le lien de retrait. Pas celle de "
-            "la boîte perdue."
+            "Une adresse que vous lisez aujourd’hui : nous y envoyons un code, puis le lien de retrait. Pas une boîte "
+            "administrative (@adm.cfwb.be), même celle de votre PO."
         ),
         max_length=254,
         error_messages={
@@ -80,7 +80,10 @@ class ContactForm(forms.Form):
     )
     phone = OneLineField(
         label="Téléphone où vous joindre",
-        help_text="Par exemple 0470 12 34 56. Pour vérifier, nous appelons d’abord le numéro connu de l’unité.",
+        help_text=(
+            "Par exemple 0470 12 34 56. La personne qui vérifie voit ce numéro avec vos réponses. Pour vérifier et "
+            "pour dire le code, nous appelons seulement le numéro que nous connaissons déjà de l’école ou du PO."
+        ),
         max_length=30,
         error_messages={
             "required": "Indiquez un numéro de téléphone où vous joindre.",

@@ -11,8 +11,13 @@ from support.forms_contact import OneLineField
 from support.forms_desk import DeskForm, Line, Text
 from support.forms_desk_ticket import LONGEST, PersonFields
 from support.models import Incident
-from support.needs import Answer
+from support.needs import MAIL, NEEDS, PASSWORD, Answer
 from support.tickets import NoTicket
+
+
+def may_be_unread(need: str) -> bool:
+    """Whether its mailbox may be out of reach of whoever asks that: an answer there would be lost."""
+    return NEEDS[need].group in {PASSWORD, MAIL} or need == "internet"
 
 
 class PlacedForm(DeskForm):
@@ -84,6 +89,12 @@ class CallerForm(PersonFields, PlacedForm):
         self, *args: Any, questions: tuple[Answer, ...], incidents: Sequence[Incident] = (), **kwargs: Any
     ) -> None:
         super().__init__(*args, questions=questions, **kwargs)
+        if self.initial.get("last_name"):
+            self.fields[
+                "last_name"
+            ].help_text = "Le ou la titulaire, d’après le portail. Une autre personne appelle\u00a0? Changez-le."
+        if self.initial.get("email"):
+            self.fields["email"].help_text = "Les réponses y partent. C’est la boîte elle-même, si la personne la lit."
         if incidents or self.data.get("incident"):  # one that was solved meanwhile is refused, not forgotten
             self.fields["incident"] = _incident(incidents)
         order = ["incident", "last_name", "first_name", "email", "phone", *(f"q_{answer.key}" for answer in questions)]

@@ -50,8 +50,8 @@ class HorsModeForm(ContactForm):
         domain = address.rpartition("@")[2].lower().rstrip(".")
         if domain == DOMAIN or domain.endswith(f".{DOMAIN}"):
             raise ValidationError(
-                f"Cette adresse finit par @{DOMAIN} : c’est une boîte administrative. Donnez une adresse que vous "
-                "lisez en dehors d’elle."
+                f"Cette adresse finit par @{DOMAIN} : c’est une boîte administrative, et aucune ne convient ici, même "
+                "celle d’un PO. Donnez une autre adresse que vous lisez."
             )
         return address
 

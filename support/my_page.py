@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from django.db.models import Q
 
-from accounts.models import Contact, Gia, GrantRequest, Holder, Mailbox, Organisation, ResetGrant, User
+from accounts.models import Contact, Credential, Gia, GrantRequest, Holder, Mailbox, Organisation, ResetGrant, User
 from accounts.models.mode import Dated
 from bma_portal.clock import brussels_date
 from support.contacts import Turn, contact_for, contacts_on
@@ -56,6 +56,7 @@ class Box:
     mails: list[Received] = field(default_factory=list)
     own_request: OwnRequest | None = None
     request_of_another: bool = False  # told to the titulaire alone, and without a name (D7)
+    changed_at: datetime | None = None  # when its password took the place of mail 2's; told as above, or to who asked
 
     @property
     def organisation(self) -> Organisation:
@@ -95,6 +96,7 @@ def page_of(user: User, at: datetime) -> MyPage:
     statuses = statuses_of(mailboxes, at)
     mails = received_by(mailboxes, held=held, at=at)
     live = {reset.mailbox_id: reset for reset in PasswordReset.objects.live().filter(mailbox__in=mailboxes)}
+    changed = _changed(mailboxes, user, held=held, at=at)
     contacts, today = contacts_on(at), brussels_date(at)
     boxes = []
     for quality in qualities:
@@ -113,10 +115,22 @@ def page_of(user: User, at: datetime) -> MyPage:
                 mails=mails[mailbox.pk],
                 own_request=OwnRequest(reset, PROGRESS.get(Status(reset.status), "")) if reset and own else None,
                 request_of_another=reset is not None and not own and mailbox.pk in held,
+                changed_at=changed.get(mailbox.pk),
             )
         )
     asked = GrantRequest.objects.filter(user=user, status=GrantRequest.Status.ASKED).select_related("organisation")
     return MyPage(boxes, expiry_of(user, at), list(asked), contacts, _tickets(user, held, at))
+
+
+def _changed(mailboxes: list[Mailbox], user: User, *, held: set[int], at: datetime) -> dict[int, datetime]:
+    """By mailbox, when the password now in the directory was set, where that is not mail 2's and they may know it."""
+    applied = Credential.objects.filter(mailbox__in=mailboxes, applied_at__lte=at).order_by("applied_at", "pk")
+    latest = {row[0]: row for row in applied.values_list("mailbox", "purpose", "applied_at", "reset__requester")}
+    return {
+        box: when
+        for box, purpose, when, requester in latest.values()
+        if purpose != Credential.Purpose.MIGRATION and (box in held or requester == user.pk)
+    }
 
 
 def _tickets(user: User, held: set[int], at: datetime) -> list[Ticket]:

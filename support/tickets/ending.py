@@ -11,6 +11,8 @@ from support import sla, ticket_mails
 from support.models import Attachment, Draft, Message, Ticket, TicketCheck, Watcher
 from support.needs import NEEDS
 from support.tickets.common import (
+    PORTAL,
+    REQUESTER,
     Actor,
     Kind,
     Stale,
@@ -91,8 +93,13 @@ def solve_locked(row: Ticket, *, by: Actor, by_a_word: bool = False, at: datetim
         log(row, "liste", "", "", by=by, at=at, why=f"résolue sans cocher : {' ; '.join(missing)}")
     row.solved_at, row.asked_at = at, None
     resume(row, Status.SOLVED, by=by, at=at, due_at=None)
-    told = event(row, "Votre demande est résolue.", by=by, at=at)
-    ticket_mails.tell_requester(ticket_mails.Solved, row, about=told, at=at)
+    own_word = by == REQUESTER
+    text = "Vous avez dit que c’est réglé : votre demande est résolue." if own_word else "Votre demande est résolue."
+    told = event(row, text, by=PORTAL if own_word else by, at=at)
+    answered = not own_word or Message.objects.filter(ticket=row, kind=Kind.ANSWER).exists()
+    # An opinion is asked of an answer: there is none when they settled it before anybody wrote.
+    mail = ticket_mails.Solved if answered else ticket_mails.SolvedCopy
+    ticket_mails.tell_requester(mail, row, about=told, at=at)
     return told
 
 

@@ -147,6 +147,8 @@ def one_request(request: HttpRequest, public: UUID) -> HttpResponse:
         password = resets.show(reset, by=request.user, at=request.at)
     except Refusal as refusal:
         reset.refresh_from_db()
+        if reset.status == PasswordReset.Status.SHOWN:  # the page that showed it, sent again: nothing failed
+            return redirect("reset_request", reset.public)
         return _state(request, reset, error=str(refusal))
     return password_page(request, "support/reset/shown.html", reset, password, number=number_of(reset.mailbox))
 

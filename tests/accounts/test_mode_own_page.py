@@ -38,6 +38,16 @@ def test_whoever_manages_nothing_sees_their_own_permissions_and_how_to_ask(clien
         assert "Responsable" in found.text
 
 
+def test_without_an_answer_one_is_sent_to_the_po_then_etnic_and_out_of_mode_to_the_other_form(client):
+    """Two cases, two ways: the form of the one refuses the other."""
+    client.force_login(known("mon-identifiant"))
+    found = page(client.get(reverse("mode_ask")))
+    assert "Parlez-en à votre pouvoir organisateur (PO), puis au Service Desk de l’ETNIC" in found.text
+    assert "mailto:support@etnic.be" in found.html
+    assert "/mot-de-passe/hors-mode/" in found.links
+    assert "autre formulaire" not in found.text
+
+
 def test_asking_by_any_spelling_of_a_number_tells_nothing_of_the_unit(client, gia):
     texts = set()
     for typed, managed in (("ec000247", True), ("EC000247@adm.cfwb.be", True), ("00 248", False)):

@@ -178,6 +178,15 @@ def test_the_right_form_is_linked_with_the_number(ask, it_is, types, day, form):
     assert not [link for link in page.links if link.startswith(other)]
 
 
+def test_in_mode_what_one_can_do_comes_first_and_why_after(ask, it_is):
+    box = in_batch(["Secondaire ordinaire"], migrated=True)
+    it_is(date(2025, 9, 1))
+    page = ask("nouveau", number(box))
+    assert 'class="headline">Vous pouvez en faire un nouveau vous-même, tout de suite</h2>' in page.html
+    why = "Une unité de type «\u00a0Secondaire ordinaire\u00a0» est dans MODE."
+    assert page.html.index("Demander un nouveau mot de passe</a>") < page.html.index(why)
+
+
 def test_before_the_night_it_says_from_when_the_new_password_serves(ask, it_is):
     box = MoveFactory(confirmed=True).mailbox
     it_is(date(2024, 11, 6))

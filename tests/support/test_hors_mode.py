@@ -136,7 +136,22 @@ def test_a_unit_of_mode_is_sent_to_the_mode_form_with_its_number(client):
         page = read(response)
         assert f"{reverse('reset_mode')}?numero={number(mailbox)}" in page.links
         assert 'type="file"' not in page.html
+        assert (
+            "puis au Service Desk de l’ETNIC" in page.text
+        )  # nobody grants the permission: no loop between two forms
+        assert "mailto:support@etnic.be" in page.html
     assert not PasswordReset.objects.exists()
+
+
+def test_what_an_address_and_a_telephone_are_used_for_is_said_and_nothing_later_says_otherwise(client, mailbox):
+    form = read(client.get(FORM, {"numero": number(mailbox)})).text
+    assert "Pas une boîte administrative (@adm.cfwb.be), même celle de votre PO." in form
+    assert "nous appelons seulement le numéro que nous connaissons déjà de l’école ou du PO" in form
+    assert "d’abord le numéro" not in form  # the declared one is never called
+    refused = read(send(client, mailbox, email="po000247@adm.cfwb.be")).text
+    assert "aucune ne convient ici, même celle d’un PO" in refused
+    send(client, mailbox)
+    assert "le numéro que nous connaissons de l’unité, pas celui que vous donnez ici" in read(client.get(CHECK)).text
 
 
 def test_before_mail_2_there_is_nothing_to_ask(client):

@@ -189,6 +189,8 @@ def test_without_any_permission_the_page_says_who_grants_it_and_how_to_ask(clien
     assert NEEDED in page.text
     assert "gestionnaire des identités et des accès (GIA)" in page.text
     assert "/mode/" in page.links
+    assert "puis au Service Desk de l’ETNIC" in page.text
+    assert "mailto:support@etnic.be" in page.html
     assert 'type="radio"' not in page.html
 
 

@@ -12,6 +12,7 @@ from support.contacts import contact_for
 from support.status import status_of
 from tests.factories import MailboxFactory, OrganisationFactory
 from tests.factories_holders import (
+    CredentialFactory,
     GiaFactory,
     GrantRequestFactory,
     HolderFactory,
@@ -84,6 +85,54 @@ def test_the_titulaire_reads_the_phase_what_comes_next_and_the_interface(my_page
     assert "Ouvrir l’interface actuelle" in page.text
     assert "Vous en êtes titulaire depuis le 1er septembre 2024" in page.text
     assert f"/mot-de-passe/?lequel=nouveau&numero={move.mailbox.address[:8]}" in page.links
+
+
+MAIL_2, REPLACED = "Le mot de passe est celui du mail 2", "Le mot de passe a été remplacé le lundi 11 novembre 2024"
+
+
+@pytest.mark.parametrize(
+    ("set_on", "purpose", "words"),
+    [
+        (date(2024, 11, 11), "reset", REPLACED),
+        (date(2024, 11, 11), "lock", REPLACED),  # stopped: nobody knows it, and that of mail 2 serves no more
+        (date(2024, 11, 11), "migration", MAIL_2),
+        (date(2024, 11, 13), "reset", MAIL_2),  # on the 12th it had not been replaced
+        (None, "reset", MAIL_2),  # the directory has not got it yet
+    ],
+)
+def test_a_replaced_password_is_no_longer_said_to_be_that_of_mail_2(my_page, person, it_is, set_on, purpose, words):
+    box = MoveFactory(migrated=True).mailbox
+    holds(person, box)
+    CredentialFactory(mailbox=box, purpose=purpose, applied_at=set_on and brussels(set_on, 10))
+    it_is(date(2024, 11, 12))
+    text = my_page().text
+    assert words in text
+    assert (MAIL_2 in text) != (REPLACED in text)
+
+
+def test_before_the_night_a_replaced_password_is_not_to_be_looked_for_in_mail_2(my_page, person):
+    box = MoveFactory(confirmed=True).mailbox
+    holds(person, box)
+    CredentialFactory(mailbox=box, applied_at=brussels(date(2024, 11, 5), 10))
+    text = my_page().text
+    assert "Le nouveau mot de passe, remplacé le mardi 5 novembre 2024, ne servira qu’à ce moment-là" in text
+    assert "gardez ce mail" not in text
+
+
+def test_that_a_password_was_replaced_is_told_to_the_titulaire_and_to_who_asked_alone(my_page, person, client, it_is):
+    """As the notices of a request are (D7): not to somebody else who has the permission, nor to a visitor."""
+    box = MoveFactory(migrated=True).mailbox
+    grant = may_reset(person, box)
+    reset = other_s_request(box, shown=True)
+    reset.credential.applied_at = brussels(date(2024, 11, 11), 10)
+    reset.credential.save()
+    it_is(date(2024, 11, 12))
+    assert "celui du mail 2, sauf s’il a été changé depuis" in my_page().text
+    assert REPLACED not in my_page().text
+    assert "remplacé" not in client.get(f"/ma-boite/etat/?numero={box.address[:8]}").content.decode()
+    reset.requester, reset.grant = person, grant
+    reset.save()
+    assert REPLACED in my_page().text
 
 
 @pytest.mark.parametrize(

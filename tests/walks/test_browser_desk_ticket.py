@@ -297,6 +297,7 @@ def test_the_other_pages_are_sound(tab, site, lena, lou, ticket):
         "piece": f"/desk/piece/{file.uuid}/",
         "message": f"/desk/demande/{ticket.reference}/message/{ticket.messages.get(by_mail=True).pk}/",
         "nouvelle": f"/desk/nouvelle/?numero={unit.kind}{unit.fase}&besoin=reception",
+        "nouvelle-nom": f"/desk/nouvelle/?numero={unit.name}&besoin=reception",
     }.items():
         tab.goto(site + path)
         assert_sound_at_each_size(tab, f"demande-{name}")

@@ -1,16 +1,20 @@
 """A ticket that an agent writes for somebody on the phone (F9, E9, E11): which mailbox, what need, who, what."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from accounts.addresses import Parsed
-from accounts.models import Contact, Mailbox
+from accounts.mode import holder_of
+from accounts.models import Contact, Mailbox, Organisation
+from accounts.words import fold
 from bma_portal.clock import brussels_date
 from bma_portal.errors import Refusal
 from bma_portal.templatetags.french import insecable
@@ -18,25 +22,44 @@ from support import tickets
 from support.desk import desk_page
 from support.forms import MailboxForm
 from support.forms_desk import NEED_CHOICES
-from support.forms_desk_new import CallerForm
+from support.forms_desk_new import CallerForm, may_be_unread
 from support.forms_desk_ticket import kept
 from support.lookup import find, heir, is_gone
 from support.models import Incident, Ticket
 from support.needs import NEEDS
+from support.ticket_page import KNOWS_THE_HOLDER
 from support.tickets import NoTicket
 from support.tickets.opening import refuse_wrong_team, route_of
 
 INVALID = 422
 
 
-class WhichForm(MailboxForm):
-    """Which mailbox, and what for."""
+UNITS_SHOWN = 12
 
+
+class WhichForm(MailboxForm):
+    """Which mailbox, and what for. Its cleaned number is the words of a name, where callers say that."""
+
+    numero = forms.CharField(
+        label="Numéro FASE, adresse de la boîte ou nom de l’unité",
+        help_text="Par exemple 1234, ec001234, ou le nom et la commune tels que la personne les dit.",
+        error_messages={"required": "Indiquez un numéro FASE, une adresse ou un nom."},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}),
+    )
     besoin = forms.ChoiceField(
         label="De quoi s’agit-il ?",
         choices=[("", "Choisissez un besoin"), *NEED_CHOICES],
         error_messages={"required": "Choisissez un besoin.", "invalid_choice": "Choisissez un besoin de la liste."},
     )
+
+    def clean_numero(self) -> Parsed | str:  # type: ignore[override]
+        try:
+            return super().clean_numero()
+        except ValidationError:
+            words: str = self.cleaned_data["numero"]
+            if "@" in words or not any(word.isalpha() and len(word) > 2 for word in fold(words).split()):
+                raise
+            return words
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -48,15 +71,18 @@ def write(request: HttpRequest) -> HttpResponse:
     which = WhichForm({"numero": typed["numero"][:200], "besoin": typed.get("besoin", "")})
     if not which.is_valid():
         return _which(request, which)
+    said = which.cleaned_data["numero"]
+    if isinstance(said, str):
+        return _choice(request, which, said)
     try:
-        mailbox = _mailbox(which.cleaned_data["numero"], request)
+        mailbox = _mailbox(said, request)
     except Refusal as refusal:
         which.add_error("numero", insecable(str(refusal)))
         return _which(request, which)
     need = which.cleaned_data["besoin"]
     asks: dict[str, Any] = {"questions": NEEDS[need].answers, "incidents": _incidents(request, need)}
     if request.method != "POST":
-        return _form(request, mailbox, need, CallerForm(**asks))
+        return _form(request, mailbox, need, CallerForm(initial=_known(request, mailbox, need), **asks))
     form = CallerForm(typed, **asks)
     if form.is_valid():
         try:
@@ -92,6 +118,24 @@ def _mailbox(number: Parsed, request: HttpRequest) -> Mailbox:
     mailbox: Mailbox = unit.mailbox
     mailbox.organisation = unit
     return mailbox
+
+
+def _choice(request: HttpRequest, which: WhichForm, words: str) -> HttpResponse:
+    """The units of those words, with a mailbox, to choose from: names are not unique, so none is taken by itself."""
+    found = Organisation.objects.matching(words).filter(mailbox__isnull=False)
+    units = list(found[: UNITS_SHOWN + 1])
+    if not units:
+        which.add_error("numero", "Aucune unité ne porte ces mots : essayez-en moins, ou le numéro FASE.")
+    return _which(request, which, units[:UNITS_SHOWN], more=len(units) > UNITS_SHOWN)
+
+
+def _known(request: HttpRequest, mailbox: Mailbox, need: str) -> dict[str, str]:
+    """What the caller need not spell: the titulaire, told to who may know them, and the mailbox if it can be read."""
+    at, teams = request.at, request.teams  # type: ignore[attr-defined]
+    known = {"email": "" if may_be_unread(need) else mailbox.address}
+    if KNOWS_THE_HOLDER & set(teams) and (holder := holder_of(mailbox.organisation, at)):
+        known |= {"first_name": holder.user.first_name, "last_name": holder.user.last_name}
+    return known
 
 
 def _incidents(request: HttpRequest, need: str) -> list[Incident]:
@@ -143,8 +187,21 @@ def _told(request: HttpRequest, ticket: Ticket) -> HttpResponse:
     return redirect("desk")
 
 
-def _which(request: HttpRequest, form: WhichForm) -> HttpResponse:
-    return render(request, "support/desk/ticket_new.html", {"which": form}, status=INVALID if form.errors else 200)
+def _of_others(found: list[Ticket], need: str, teams: list[str]) -> list[Ticket]:
+    """Those that another team has: that there is one is told, not what it says.
+
+    Not to Priminfo, a company, unless it is a breakdown (F1, SEC-F3).
+    """
+    if set(teams) == {Contact.Team.PRIMINFO} and need != "panne":
+        return []
+    return [ticket for ticket in found if ticket.team not in teams]
+
+
+def _which(
+    request: HttpRequest, form: WhichForm, units: Sequence[Organisation] = (), *, more: bool = False
+) -> HttpResponse:
+    context = {"which": form, "units": units, "more": more, "need": form["besoin"].value()}
+    return render(request, "support/desk/ticket_new.html", context, status=INVALID if form.errors else 200)
 
 
 def _form(request: HttpRequest, mailbox: Mailbox, need: str, form: CallerForm, *, status: int = 200) -> HttpResponse:
@@ -160,6 +217,7 @@ def _form(request: HttpRequest, mailbox: Mailbox, need: str, form: CallerForm, *
         "need": need,
         "need_label": NEEDS[need].label,
         "duplicates": [ticket for ticket in found if ticket.team in teams],
+        "elsewhere": _of_others(found, need, teams),
         "route": route_of(need, mailbox, answers, at=at),
         "at": at,
     }
