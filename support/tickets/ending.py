@@ -7,7 +7,7 @@ from django.db import transaction
 from accounts.models import User
 from bma_portal import audit
 from bma_portal.errors import Refusal
-from support import sla, ticket_mails
+from support import sla, ticket_mail_kinds, ticket_mails
 from support.models import Draft, Message, Ticket, TicketCheck, Watcher
 from support.needs import NEEDS
 from support.tickets.common import (
@@ -84,7 +84,7 @@ def solve_locked(row: Ticket, *, by: Actor, by_a_word: bool = False, at: datetim
     row.solved_at, row.asked_at = at, None
     resume(row, Status.SOLVED, by=by, at=at, due_at=None)
     told = event(row, "Votre demande est résolue.", by=by, at=at)
-    ticket_mails.tell_requester(ticket_mails.Solved, row, about=told, at=at)
+    ticket_mails.tell_requester(ticket_mail_kinds.Solved, row, about=told, at=at)
     return told
 
 
@@ -107,7 +107,7 @@ def close_locked(row: Ticket, *, why: str, by: Actor, tell: bool = True, at: dat
     resume(row, Status.CLOSED, by=by, at=at, note=why, due_at=None)
     if tell:
         told = event(row, f"Votre demande est close : {why}", by=by, at=at)
-        ticket_mails.tell_requester(ticket_mails.Closed, row, about=told, at=at)
+        ticket_mails.tell_requester(ticket_mail_kinds.Closed, row, about=told, at=at)
     save(row, at=at)
 
 

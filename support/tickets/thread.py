@@ -9,7 +9,7 @@ from django.db import transaction
 from accounts.models import Contact, User
 from bma_portal.errors import Refusal
 from bma_portal.mail import recall as outbox
-from support import attachments, canned, ticket_mails
+from support import attachments, canned, ticket_mail_kinds, ticket_mails
 from support.models import Draft, Message, Ticket
 from support.needs import NEEDS
 from support.proofs import Prepared
@@ -205,7 +205,7 @@ def answer(
         told = [message, *_then(row, then, by=by, at=at)]
         recall = None
         if recall_seconds:
-            mails = outbox.keep_back(ticket_mails.stream_of(row), after=last_mail, seconds=recall_seconds)
+            mails = outbox.keep_back(ticket_mail_kinds.stream_of(row), after=last_mail, seconds=recall_seconds)
             recall = recalling.may_be_recalled(told, before=before, mails=mails, seconds=recall_seconds)
         save(row, at=at, recall=recall)
     return message
