@@ -34,7 +34,7 @@ from support.tickets.common import (
     save,
 )
 from support.tickets.opening import need_label, open_ticket, refuse_wrong_team
-from support.tickets.words import Word, says_settled, word_of
+from support.tickets.words import Word, says_settled, says_thanks, word_of
 
 THEN = (Status.OPEN, Status.WAITING, Status.SOLVED)  # what an answer leaves behind
 
@@ -56,7 +56,8 @@ def requester_wrote(
     A ticket that was closed, or solved for more than ten days, stays as it is: a new one follows it, and the message
     is the first of that one (F21), or goes on in it. A merged one passes it on to the ticket that took its place.
 
-    A message that says « c’est réglé » and no more ends the ticket, or leaves it ended (`support/tickets/words.py`).
+    A message that says « c’est réglé » and no more ends the ticket, or leaves it ended, as thanks alone leave it
+    (`support/tickets/words.py`).
 
     `writer`: where the requester is not the author, who is, as a ticket names its requester: the one that follows is
     answered to them. Raises Refusal if it would be to somebody who lost access, or whose identity is erased.
@@ -65,7 +66,7 @@ def requester_wrote(
         row = _locked_heir(ticket)
         words: dict[str, Any] = {"text": text, "quoted": quoted, "html": html}
         name = author_name or row.requester_name
-        settles = _settles(row, text, writer, name=name)
+        settles = _settles(row, text, writer, name=name, files=bool(files))
         if _is_over(row, at=at) and not settles:
             mine = row.followed_by.live().filter(email__iexact=(writer or {}).get("email", row.email))
             mine = mine.filter(opened_at__gte=row.solved_at or row.closed_at)  # not one that was split from it
@@ -93,13 +94,20 @@ def requester_wrote(
     return message
 
 
-def _settles(row: Ticket, text: str, writer: Mapping[str, Any] | None, *, name: str) -> bool:
-    """Whether these words end it, or need no new one: not those of somebody whose own ticket was joined to it."""
+def _settles(row: Ticket, text: str, writer: Mapping[str, Any] | None, *, name: str, files: bool) -> bool:
+    """Whether these words end it, or ask nothing more of one that ended, as thanks alone do.
+
+    Not those of somebody whose own ticket was joined to it.
+    """
     from support.tickets.ending import may_end_by_a_word  # the two call each other
 
     others = {copy.lower() for copy in row.copies}
     own = (writer or {}).get("email", "").lower() not in others and not row.erased_at
-    return own and not (row.revoked_at and writer is None) and says_settled(text, name) and may_end_by_a_word(row)
+    if not own or (row.revoked_at and writer is None):
+        return False
+    if not row.is_live and not files and says_thanks(text, f"{name} {row.email.partition('@')[0]}"):
+        return True
+    return says_settled(text, name) and may_end_by_a_word(row)
 
 
 def _settled(row: Ticket, message: Message, *, at: datetime) -> Message:
