@@ -27,6 +27,7 @@ MAILS = {
     "ticket.reminder": "rappel",
     "ticket.code": "code de suivi",
     "ticket.for_team": "demande à traiter, pour l’équipe",
+    "ticket.refused": "fichier refusé, pour l’équipe",
     "ticket.news": "du nouveau, pour une personne attentive",
     "ticket.due_soon": "échéance proche, pour l’équipe",
     "ticket.overdue": "échéance dépassée, pour l’équipe",
@@ -39,6 +40,7 @@ OF_MESSAGES = tuple(
         splitting.Split,
         ticket_mail_kinds.Closed,
         ticket_mail_kinds.ForTeam,
+        ticket_mail_kinds.FilesRefused,
         ticket_mail_kinds.News,
     )
 )

@@ -4,17 +4,19 @@ Their subjects end with the reference between brackets, and each answers the one
 note is in none of them (F6). A document that identifies a person goes with none (SEC-F3).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from accounts.contacts import contact_of, opening_of
 from accounts.models import Contact
+from bma_portal import kept
 from bma_portal.mail.compose import Mail, Withdrawn
 from bma_portal.mail.models import OutgoingMail, Sender
 from support import tokens
 from support.mails import absolute
-from support.models import Message, Ticket
+from support.models import Attachment, Message, Team, Ticket
 
 TEAMS = Contact.Team
 # Whose mailbox a team's tickets are written from, and read in (F10)
@@ -25,10 +27,53 @@ SENDERS = {
     TEAMS.PRIMINFO: Sender.ETNIC,
 }
 FOLLOW_CODE_MINUTES = 30
+MOST_CARRIED = (
+    7_000_000  # bytes of all the files of a mail: with their base64, under the 10 MB that Exchange lets pass
+)
 
 
 def stream_of(ticket: Ticket) -> str:
     return f"ticket:{ticket.pk}"
+
+
+def works_by_mail(team: str) -> bool:
+    rows = kept.rows(Team)
+    if rows is None:
+        return Team.objects.filter(pk=team, by_mail=True).exists()
+    return any(row.by_mail for row in rows if row.pk == team)
+
+
+@dataclass(frozen=True)
+class Files:
+    """Of the files that come with what a mail says: those that travel in it, and how many do not, by why."""
+
+    sent: tuple[Attachment, ...] = ()
+    personal: int = 0  # they identify a person: never by mail (SEC-F3)
+    unscanned: int = 0
+    heavy: int = 0
+
+    @classmethod
+    def of(cls, rows: Iterable[Attachment]) -> "Files":
+        sent: list[Attachment] = []
+        personal = unscanned = heavy = size = 0
+        for row in rows:
+            if row.personal:
+                personal += 1
+            elif row.destroyed_at:
+                continue
+            elif row.to_scan:
+                unscanned += 1
+            elif size + len(row.content) > MOST_CARRIED:
+                heavy += 1
+            else:
+                sent.append(row)
+                size += len(row.content)
+        return cls(tuple(sent), personal, unscanned, heavy)
+
+    @property
+    def kept(self) -> int:
+        """How many do not travel, though nothing forbids it."""
+        return self.unscanned + self.heavy
 
 
 class TicketMail(Mail):
@@ -41,6 +86,8 @@ class TicketMail(Mail):
     first: ClassVar[bool] = False  # nothing was written to the requester before: it answers no mail
     of_message: ClassVar[bool] = False  # whether `object_id` is a message's number, else a ticket's
     for_copies: ClassVar[type["TicketMail"] | None] = None  # what a second requester gets instead
+    alert: ClassVar[bool] = False  # an answer to it is a note
+    files = Files()
 
     def __init__(
         self, ticket: Ticket, *, about: Message | None = None, recipient: str = "", role: str = "requester"
@@ -82,6 +129,8 @@ class TicketMail(Mail):
             "contact": contact,
             "opening": opening_of(contact, at),
             "title": self.title,
+            "files": self.files,
+            "alert": self.alert,
             # To an address that anybody may have typed, nothing that anybody may have typed
             "known": bool(ticket.user_id) or ticket.channel == Ticket.Channel.DESK,
             # A copy is another person's, and an address is nobody's name
@@ -128,6 +177,7 @@ class Answered(TicketMail):
     event = "answered"
     title = "Réponse à votre demande"
     of_message = True
+    carries_files = True
 
 
 class Moved(TicketMail):
@@ -217,7 +267,6 @@ class ForTeam(TicketMail):
         from support.tickets.opening import answers_in_words, need_label
 
         thread = thread_of(self.ticket, with_notes=False)
-        files = [file for message in thread for file in message.attachments.all()]
         return super().context(at=at) | {
             "thread": thread,
             "again": self.about is not None and self.about.kind == Message.Kind.REQUEST and self.about != thread[0],
@@ -227,16 +276,32 @@ class ForTeam(TicketMail):
             "unit": self.ticket.mailbox.organisation,
             "need": need_label(self.ticket.need),
             "answers": answers_in_words(self.ticket),
-            "personal": sum(file.personal for file in files),
-            "unscanned": sum(file.to_scan and not file.destroyed_at for file in files),
             "desk": absolute("desk_ticket", self.ticket.reference),
         }
 
 
+class FilesRefused(TicketMail):
+    """To a team that works by mail: what of its answer was not taken, and why. Its requester reads no reason."""
+
+    kind = "ticket.refused"
+    event = "refused"
+    title = "Un fichier n’a pas pu être joint"
+    inside = True
+    of_message = True
+    refused: Sequence[str] = ()
+
+    def context(self, *, at: datetime) -> dict[str, Any]:
+        return super().context(at=at) | {"refused": self.refused, "settled": not self.ticket.is_live}
+
+
 class Alert(TicketMail):
-    """To whoever follows a ticket, or leads its team: never to the requester, never in the thread (F5)."""
+    """To whoever follows a ticket, or leads its team: never to the requester, never in the thread (F5).
+
+    An answer to it is for those who work at the ticket: a note, whoever wrote it.
+    """
 
     inside = True
+    alert = True
 
     def serial(self) -> str:
         return f"{self.ticket.due_for}:{self.ticket.due_at:%Y%m%d%H%M}:"
@@ -245,7 +310,8 @@ class Alert(TicketMail):
         return _subject(f"{self.title} : {self.ticket.subject[:80]}", self.ticket)
 
     def context(self, *, at: datetime) -> dict[str, Any]:
-        return super().context(at=at) | {"desk": absolute("desk_ticket", self.ticket.reference)}
+        more = {"desk": absolute("desk_ticket", self.ticket.reference), "by_mail": works_by_mail(self.ticket.team)}
+        return super().context(at=at) | more
 
 
 class DueSoon(Alert):
@@ -281,5 +347,6 @@ def _last_to(ticket: Ticket, to: list[str]) -> str:
     return next((message_id for _pk, message_id in last.order_by("-id")[:1]), "")
 
 
-OF_MESSAGES = [*(cls.kind for cls in (Answered, Moved, Closed, ForTeam, News)), "ticket.split"]
+OF_MESSAGES = [*(cls.kind for cls in (Answered, Moved, Closed, ForTeam, FilesRefused, News)), "ticket.split"]
 OF_TICKETS = [cls.kind for cls in (Received, Solved, SolvedCopy, Reminder, FollowCode, DueSoon, Overdue)]
+ALERTS = {cls.kind: cls.title for cls in (DueSoon, Overdue, News)}

@@ -1,10 +1,11 @@
 """Who is told what of a ticket by mail, queued once, with the deed; `ticket_mail_kinds` says what each is."""
 
+import re
+from collections.abc import Sequence
 from datetime import datetime
 
 from accounts.contacts import contact_of
 from accounts.models import User
-from bma_portal import kept
 from bma_portal.mail import tasks
 from bma_portal.mail.models import Attachment as MailAttachment
 from bma_portal.mail.models import OutgoingMail
@@ -12,18 +13,41 @@ from bma_portal.prepared import insert
 from bma_portal.secret import leaving_no_trace
 from support.models import Attachment, Message, Team, Ticket, Watcher
 from support.sealed import open_row
-from support.ticket_mail_kinds import OF_MESSAGES, Alert, Answered, DueSoon, ForTeam, News, TicketMail, stream_of
+from support.ticket_mail_kinds import (
+    OF_MESSAGES,
+    Alert,
+    Answered,
+    DueSoon,
+    Files,
+    FilesRefused,
+    ForTeam,
+    News,
+    TicketMail,
+    stream_of,
+    works_by_mail,
+)
+
+NO_FILES = Files()
+_EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,5}$")
 
 
 def _queue(mail: TicketMail, *, at: datetime) -> OutgoingMail:
     row = mail.row(at=at)
     insert(row, ignore_conflicts=True)
+    if row.pk:  # else it was queued already, with them
+        for file in mail.files.sent:
+            _attach(row, file)
     tasks.ring(row.sender, mails=1)
     return row
 
 
 def tell_requester(
-    mail_class: type[TicketMail], ticket: Ticket, *, about: Message | None = None, at: datetime
+    mail_class: type[TicketMail],
+    ticket: Ticket,
+    *,
+    about: Message | None = None,
+    files: Files = NO_FILES,
+    at: datetime,
 ) -> OutgoingMail | None:
     """Queue it for the requester, and for those whose ticket was joined to this one; in the caller's transaction.
 
@@ -32,13 +56,15 @@ def tell_requester(
     """
     if ticket.revoked_at or ticket.erased_at:
         return None
-    first = _queue(mail_class(ticket, about=about), at=at)
+    mail = mail_class(ticket, about=about)
+    mail.files = files
+    first = _queue(mail, at=at)
     copied = mail_class.for_copies or mail_class
     if ticket.copies and not copied.sensitive:
         own = {email.lower(): reference for email, reference in ticket.merged.values_list("email", "reference")}
         for number, address in enumerate(ticket.copies):
             copy = copied(ticket, about=about, recipient=address, role=f"copie{number}")
-            copy.own = own.get(address.lower(), copy.own)
+            copy.own, copy.files = own.get(address.lower(), copy.own), files
             _queue(copy, at=at)
     return first
 
@@ -50,8 +76,10 @@ def cancel_waiting(ticket: Ticket, address: str, *, why: str) -> int:
     return waiting.update(status=OutgoingMail.Status.CANCELLED, last_error=why)
 
 
-def tell_answer(ticket: Ticket, message: Message, *, at: datetime) -> None:
-    row = tell_requester(Answered, ticket, about=message, at=at)
+def tell_answer(ticket: Ticket, message: Message, *, with_files: bool = False, at: datetime) -> None:
+    """With its files, unless they identify a person, wait for the antivirus, or are too heavy: the mail says so."""
+    files = Files.of(Attachment.objects.filter(message=message)) if with_files else NO_FILES
+    row = tell_requester(Answered, ticket, about=message, files=files, at=at)
     if row is not None:
         message.mail = OutgoingMail.objects.only("pk").get(key=row.key)
         message.save(update_fields=["mail"])
@@ -59,21 +87,28 @@ def tell_answer(ticket: Ticket, message: Message, *, at: datetime) -> None:
 
 def tell_team(ticket: Ticket, message: Message, *, at: datetime) -> None:
     """A team that works by mail gets the ticket as a mail, with its files unless they identify a person."""
-    rows = kept.rows(Team)
-    by_mail = Team.objects.filter(by_mail=True) if rows is None else [row for row in rows if row.by_mail]
-    if ticket.team not in {row.pk for row in by_mail}:
+    if not works_by_mail(ticket.team):
         return
     mail = ForTeam(ticket, about=message, recipient=contact_of(ticket.team, at).email, role=ticket.team)
-    row = _queue(mail, at=at)
-    saved = OutgoingMail.objects.only("pk").get(key=row.key)
-    files = Attachment.objects.filter(message__ticket=ticket, personal=False, destroyed_at=None, to_scan=False)
-    for file in files:
-        with leaving_no_trace():
-            pages = open_row(file)
-        for number, page in enumerate(pages, start=1):
-            MailAttachment.objects.create(
-                mail=saved, name=f"{file.label} {number}.jpg", mimetype="image/jpeg", content=bytes(page)
-            )
+    mail.files = Files.of(Attachment.objects.filter(message__ticket=ticket, message__kind__in=Message.PUBLIC))
+    _queue(mail, at=at)
+
+
+def tell_refused(ticket: Ticket, message: Message, refused: Sequence[str], *, at: datetime) -> None:
+    """The team that answered by mail learns which files were not taken, at the address where it is reached."""
+    mail = FilesRefused(ticket, about=message, recipient=contact_of(ticket.team, at).email, role=ticket.team)
+    mail.refused = refused
+    _queue(mail, at=at)
+
+
+def _attach(row: OutgoingMail, file: Attachment) -> None:
+    """Its pages, as the images that we made of them."""
+    with leaving_no_trace():
+        pages = open_row(file)
+    name = _EXTENSION.sub("", file.label)
+    for number, page in enumerate(pages, start=1):
+        of_page = f"{name}, page {number}" if len(pages) > 1 else name
+        MailAttachment.objects.create(mail=row, name=f"{of_page}.jpg", mimetype="image/jpeg", content=bytes(page))
 
 
 def cancel_for_team(ticket: Ticket, *, at: datetime) -> None:
