@@ -59,12 +59,13 @@ def teams_by_address(*, at: datetime) -> dict[str, str]:
     return {address: code for code in codes if (address := address_of(code, at=at))}
 
 
-def works_at(address: str, ticket: Ticket, *, at: datetime) -> bool:
-    """Whether it is the address of the team that has the ticket, or of somebody of that team."""
-    if address == address_of(ticket.team, at=at):
-        return True
-    people = User.objects.filter(email__iexact=address, is_active=True) if address else ()
-    return any(user.has_perm(f"support.work_{ticket.team}") for user in people)
+def is_of_a_team(address: str, *teams: str, at: datetime) -> bool:
+    """Whether it is the address of one of these teams, of any if none is named, or of somebody who works for it."""
+    among = teams or Contact.Team.values
+    if not address or address in {address_of(team, at=at) for team in among}:
+        return bool(address)
+    people = User.objects.filter(email__iexact=address, is_active=True)
+    return any(user.has_perm(f"support.work_{team}") for user in people for team in among)
 
 
 def address_of(team: str, *, at: datetime) -> str:
@@ -108,7 +109,7 @@ def _colleagues(address: str, ours: OutgoingMail | None, teams: dict[str, str]) 
 
 def _who_inside(address: str, ticket: Ticket, colleagues: dict[str, str], *, at: datetime) -> tuple[Who, str]:
     """Of an answer to an alert: somebody who works at the ticket, or a stranger, even if they asked it themselves."""
-    if colleagues.get(address) == ticket.team or works_at(address, ticket, at=at):
+    if colleagues.get(address) == ticket.team or is_of_a_team(address, ticket.team, at=at):
         return Who.TEAM, ticket.team
     return Who.STRANGER, ""
 
