@@ -143,6 +143,13 @@ def test_an_answer_that_is_recalled_takes_its_files_back():
     assert not mails("ticket.answered")
 
 
+def test_what_turns_out_to_be_personal_leaves_with_no_mail_that_waits():
+    ticket = asked()
+    with_file(ticket)
+    tickets.set_need(again(ticket), need="vol", by=agent(), at=AT)
+    assert not MailAttachment.objects.exists()
+
+
 def test_the_files_of_a_note_go_to_no_other_team(broken, memory):
     arrives(memory, "PAS POUR NOUS", answers=mails("ticket.for_team")[0].message_id, files=[PICTURE])
     tickets.transfer(again(broken), to="enseignement_be", why="essai", by=agent(), at=AT)
