@@ -15,6 +15,8 @@ from django.db.models import QuerySet
 
 from bma_portal import audit, vault
 from bma_portal.errors import Refusal
+from bma_portal.mail.models import Attachment as MailAttachment
+from bma_portal.mail.models import OutgoingMail
 from bma_portal.rotation import Holding
 from bma_portal.secret import leaving_no_trace
 from support import antivirus, proofs
@@ -23,6 +25,7 @@ from support.models import Attachment, Message, Ticket
 from support.proofs import Prepared, Quarantined
 from support.reading import Page, ProofRefused
 from support.sealed import open_row, seal
+from support.ticket_mail_kinds import stream_of
 
 HOLDING = Holding(lambda: Attachment.objects.filter(destroyed_at=None).defer("content"), "key")
 MOST = 3  # files at once
@@ -58,7 +61,9 @@ def personal_of(ticket: Ticket) -> QuerySet[Attachment]:
 
 
 def make_personal(ticket: Ticket) -> None:
-    """What came before anybody saw that the matter is one whose documents identify a person."""
+    """What came before anybody saw that it is a matter whose documents identify a person; no waiting mail keeps it."""
+    waiting = OutgoingMail.objects.filter(stream=stream_of(ticket), status=OutgoingMail.Status.QUEUED)
+    MailAttachment.objects.filter(mail__in=waiting).delete()
     Attachment.objects.filter(message__ticket=ticket, personal=False).update(personal=True)
 
 

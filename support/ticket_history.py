@@ -9,7 +9,7 @@ from bma_portal.clock import BRUSSELS
 from bma_portal.mail.models import OutgoingMail
 from bma_portal.states import StateChange
 from bma_portal.templatetags.french import sans_semaine
-from support import ticket_mails
+from support import ticket_mail_kinds
 from support.models import Message, Ticket, TicketChange
 from support.needs import NEEDS
 from support.templatetags.desk import STATES
@@ -27,6 +27,7 @@ MAILS = {
     "ticket.reminder": "rappel",
     "ticket.code": "code de suivi",
     "ticket.for_team": "demande à traiter, pour l’équipe",
+    "ticket.refused": "fichier refusé, pour l’équipe",
     "ticket.news": "du nouveau, pour une personne attentive",
     "ticket.due_soon": "échéance proche, pour l’équipe",
     "ticket.overdue": "échéance dépassée, pour l’équipe",
@@ -34,12 +35,13 @@ MAILS = {
 OF_MESSAGES = tuple(
     cls.kind
     for cls in (
-        ticket_mails.Answered,
-        ticket_mails.Moved,
+        ticket_mail_kinds.Answered,
+        ticket_mail_kinds.Moved,
         splitting.Split,
-        ticket_mails.Closed,
-        ticket_mails.ForTeam,
-        ticket_mails.News,
+        ticket_mail_kinds.Closed,
+        ticket_mail_kinds.ForTeam,
+        ticket_mail_kinds.FilesRefused,
+        ticket_mail_kinds.News,
     )
 )
 

@@ -1,295 +1,53 @@
-"""The mails of tickets: to whoever asked, to a team that works by mail, to whoever leads a team.
+"""Who is told what of a ticket by mail, queued once, with the deed; `ticket_mail_kinds` says what each is."""
 
-Their subjects end with the reference between brackets, and each answers the one before it in the thread. An internal
-note is in none of them (F6). A document that identifies a person goes with none (SEC-F3).
-"""
+import re
+from collections.abc import Sequence
+from datetime import datetime
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
-from typing import Any, ClassVar, Self
-
-from accounts.contacts import contact_of, opening_of
-from accounts.models import Contact, User
-from bma_portal import kept
+from accounts.contacts import contact_of
+from accounts.models import User
 from bma_portal.mail import tasks
-from bma_portal.mail.compose import Mail, Withdrawn
 from bma_portal.mail.models import Attachment as MailAttachment
-from bma_portal.mail.models import OutgoingMail, Sender
+from bma_portal.mail.models import OutgoingMail
 from bma_portal.prepared import insert
 from bma_portal.secret import leaving_no_trace
-from support import tokens
-from support.mails import absolute
 from support.models import Attachment, Message, Team, Ticket, Watcher
 from support.sealed import open_row
-
-TEAMS = Contact.Team
-# Whose mailbox a team's tickets are written from, and read in (F10)
-SENDERS = {
-    TEAMS.SGNE: Sender.SGNE,
-    TEAMS.ENSEIGNEMENT_BE: Sender.SGNE,
-    TEAMS.ETNIC: Sender.ETNIC,
-    TEAMS.PRIMINFO: Sender.ETNIC,
-}
-FOLLOW_CODE_MINUTES = 30
-
-
-def stream_of(ticket: Ticket) -> str:
-    return f"ticket:{ticket.pk}"
-
-
-class TicketMail(Mail):
-    """What they have in common. `about`: the message that this mail carries or announces."""
-
-    event: ClassVar[str]
-    title: ClassVar[str]
-    template = "support/mails/ticket"
-    inside: ClassVar[bool] = False  # for those who work at it, not for those who ask
-    first: ClassVar[bool] = False  # nothing was written to the requester before: it answers no mail
-    of_message: ClassVar[bool] = False  # whether `object_id` is a message's number, else a ticket's
-    for_copies: ClassVar[type["TicketMail"] | None] = None  # what a second requester gets instead
-
-    def __init__(
-        self, ticket: Ticket, *, about: Message | None = None, recipient: str = "", role: str = "requester"
-    ) -> None:
-        self.ticket, self.about, self.recipient, self.role = ticket, about, recipient, role
-        self.own = ticket.reference  # a code asked for with that one reaches the recipient
-
-    @property
-    def sender(self) -> Sender:  # type: ignore[override]
-        return SENDERS[TEAMS(self.ticket.team)]
-
-    def serial(self) -> str:
-        """What makes one of several of the same kind: the message that it is about."""
-        return f"{self.about.pk}:" if self.about else ""
-
-    def key(self) -> str:
-        return f"ticket:{self.ticket.pk}:{self.event}:{self.serial()}{self.role}"
-
-    def object_id(self) -> int:
-        return self.about.pk if self.of_message and self.about else self.ticket.pk
-
-    def to(self) -> str:
-        return self.recipient or self.ticket.email
-
-    def stream(self) -> str:
-        return stream_of(self.ticket)
-
-    def subject(self) -> str:
-        return _subject(self.title, self.ticket)
-
-    def context(self, *, at: datetime) -> dict[str, Any]:
-        ticket = self.ticket
-        contact = contact_of(ticket.team, at)
-        return {
-            "event": self.event,
-            "inside": self.inside,
-            "ticket": ticket,
-            "message": self.about,
-            "contact": contact,
-            "opening": opening_of(contact, at),
-            "title": self.title,
-            # To an address that anybody may have typed, nothing that anybody may have typed
-            "known": bool(ticket.user_id) or ticket.channel == Ticket.Channel.DESK,
-            # A copy is another person's, and an address is nobody's name
-            "named": self.role == "requester" and bool(ticket.first_name or ticket.last_name),
-            "signature": TEAM_SIGNATURES[TEAMS(ticket.team)],
-            "follow": absolute("ticket_follow") + f"?reference={self.own}",
-        }
-
-    def row(self, *, at: datetime) -> OutgoingMail:
-        row = super().row(at=at)
-        if self.first:
-            return row
-        if before := _last_to(self.ticket, row.to):
-            row.headers = {"In-Reply-To": before, "References": before}
-        return row
-
-    @classmethod
-    def load(cls, object_ids: Iterable[int], *, at: datetime) -> dict[int, Self]:
-        found = Ticket.objects.filter(pk__in=list(object_ids)).select_related("mailbox__organisation").defer("search")
-        return {ticket.pk: cls(ticket) for ticket in found}
-
-
-TEAM_SIGNATURES = {
-    TEAMS.SGNE: "L’équipe « Migration BMA » du SGNE",
-    TEAMS.ETNIC: "Le Service Desk de l’ETNIC",
-    TEAMS.PRIMINFO: "Priminfo",
-    TEAMS.ENSEIGNEMENT_BE: "Le service Enseignement.be",
-}
-
-
-def _subject(title: str, ticket: Ticket) -> str:
-    return f"{title} [{ticket.reference}]"
-
-
-class Received(TicketMail):
-    kind = "ticket.received"
-    event = "received"
-    title = "Nous avons reçu votre demande"
-    first = True
-
-
-class Answered(TicketMail):
-    kind = "ticket.answered"
-    event = "answered"
-    title = "Réponse à votre demande"
-    of_message = True
-
-
-class Moved(TicketMail):
-    kind = "ticket.moved"
-    event = "moved"
-    title = "Une autre équipe suit votre demande"
-    of_message = True
-
-
-class SolvedCopy(TicketMail):
-    """To whoever's ticket was joined to it: the one opinion is not theirs to give."""
-
-    kind = "ticket.solved_copy"
-    event = "solved"
-    title = "Votre demande est résolue"
-
-    def serial(self) -> str:
-        return f"{self.ticket.reopened}:"
-
-
-class Solved(SolvedCopy):
-    """With the link to the one opinion: it opens nothing else, and says nothing of the ticket but its reference."""
-
-    kind = "ticket.solved"
-    sensitive = True  # it carries that link
-    for_copies = SolvedCopy
-
-    def context(self, *, at: datetime) -> dict[str, Any]:
-        token = tokens.opinion_token(self.ticket).reveal()
-        return super().context(at=at) | {"opinion": absolute("ticket_opinion", token)}
-
-
-class Closed(TicketMail):
-    kind = "ticket.closed"
-    event = "closed"
-    title = "Votre demande est close"
-    of_message = True
-
-
-class Reminder(TicketMail):
-    kind = "ticket.reminder"
-    event = "reminder"
-    title = "Nous attendons votre réponse"
-
-    def serial(self) -> str:
-        return f"{self.ticket.held_since:%Y%m%d%H%M%S}:{self.ticket.reminders}:"
-
-    def context(self, *, at: datetime) -> dict[str, Any]:
-        from support.tickets.ending import open_items
-
-        return super().context(at=at) | {"will_close": not open_items(self.ticket)}
-
-
-class FollowCode(TicketMail):
-    """Proves that the address of the ticket is read."""
-
-    kind = "ticket.code"
-    event = "code"
-    title = "Votre code pour suivre votre demande"
-    sensitive = True
-
-    def serial(self) -> str:
-        return f"{self.ticket.code_serial}:"
-
-    def context(self, *, at: datetime) -> dict[str, Any]:
-        sent = self.ticket.code_sent_at
-        if sent is None or at >= sent + timedelta(minutes=FOLLOW_CODE_MINUTES):
-            raise Withdrawn("Ce code n’est plus valable.")
-        return super().context(at=at) | {"secret_code": tokens.follow_code(self.ticket)}
-
-
-class ForTeam(TicketMail):
-    """To a team that works by mail: the whole of it, since it has nothing else to look at (F10)."""
-
-    kind = "ticket.for_team"
-    event = "for_team"
-    title = "Demande à traiter"
-    inside = True
-    of_message = True
-    carries_files = True
-
-    def subject(self) -> str:
-        return _subject(f"{self.ticket.mailbox.organisation.name[:80]} : {self.ticket.subject[:80]}", self.ticket)
-
-    def context(self, *, at: datetime) -> dict[str, Any]:
-        from support.tickets.ending import may_end_by_a_word, open_items, thread_of
-        from support.tickets.opening import answers_in_words, need_label
-
-        thread = thread_of(self.ticket, with_notes=False)
-        files = [file for message in thread for file in message.attachments.all()]
-        return super().context(at=at) | {
-            "thread": thread,
-            "again": self.about is not None and self.about.kind == Message.Kind.REQUEST and self.about != thread[0],
-            "settled": not self.ticket.is_live,
-            "by_a_word": may_end_by_a_word(self.ticket),
-            "items": [item[:1].lower() + item[1:] for item in open_items(self.ticket)],
-            "unit": self.ticket.mailbox.organisation,
-            "need": need_label(self.ticket.need),
-            "answers": answers_in_words(self.ticket),
-            "personal": sum(file.personal for file in files),
-            "unscanned": sum(file.to_scan and not file.destroyed_at for file in files),
-            "desk": absolute("desk_ticket", self.ticket.reference),
-        }
-
-
-class Alert(TicketMail):
-    """To whoever follows a ticket, or leads its team: never to the requester, never in the thread (F5)."""
-
-    inside = True
-
-    def serial(self) -> str:
-        return f"{self.ticket.due_for}:{self.ticket.due_at:%Y%m%d%H%M}:"
-
-    def subject(self) -> str:
-        return _subject(f"{self.title} : {self.ticket.subject[:80]}", self.ticket)
-
-    def context(self, *, at: datetime) -> dict[str, Any]:
-        return super().context(at=at) | {"desk": absolute("desk_ticket", self.ticket.reference)}
-
-
-class DueSoon(Alert):
-    kind = "ticket.due_soon"
-    event = "due_soon"
-    title = "Échéance proche"
-
-
-class Overdue(Alert):
-    kind = "ticket.overdue"
-    event = "overdue"
-    title = "Échéance dépassée"
-
-
-class News(Alert):
-    """To whoever asked to be kept informed of a ticket that another follows: that somebody wrote, not what."""
-
-    kind = "ticket.news"
-    event = "news"
-    title = "Du nouveau"
-    of_message = True
-
-    def serial(self) -> str:
-        return TicketMail.serial(self)
-
-
-# Who is told
+from support.ticket_mail_kinds import (
+    OF_MESSAGES,
+    Alert,
+    Answered,
+    DueSoon,
+    Files,
+    FilesRefused,
+    ForTeam,
+    News,
+    TicketMail,
+    stream_of,
+    works_by_mail,
+)
+
+NO_FILES = Files()
+_EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,5}$")
 
 
 def _queue(mail: TicketMail, *, at: datetime) -> OutgoingMail:
     row = mail.row(at=at)
     insert(row, ignore_conflicts=True)
+    if row.pk:  # else it was queued already, with them
+        for file in mail.files.sent:
+            _attach(row, file)
     tasks.ring(row.sender, mails=1)
     return row
 
 
 def tell_requester(
-    mail_class: type[TicketMail], ticket: Ticket, *, about: Message | None = None, at: datetime
+    mail_class: type[TicketMail],
+    ticket: Ticket,
+    *,
+    about: Message | None = None,
+    files: Files = NO_FILES,
+    at: datetime,
 ) -> OutgoingMail | None:
     """Queue it for the requester, and for those whose ticket was joined to this one; in the caller's transaction.
 
@@ -298,13 +56,15 @@ def tell_requester(
     """
     if ticket.revoked_at or ticket.erased_at:
         return None
-    first = _queue(mail_class(ticket, about=about), at=at)
+    mail = mail_class(ticket, about=about)
+    mail.files = files
+    first = _queue(mail, at=at)
     copied = mail_class.for_copies or mail_class
     if ticket.copies and not copied.sensitive:
         own = {email.lower(): reference for email, reference in ticket.merged.values_list("email", "reference")}
         for number, address in enumerate(ticket.copies):
             copy = copied(ticket, about=about, recipient=address, role=f"copie{number}")
-            copy.own = own.get(address.lower(), copy.own)
+            copy.own, copy.files = own.get(address.lower(), copy.own), files
             _queue(copy, at=at)
     return first
 
@@ -316,8 +76,10 @@ def cancel_waiting(ticket: Ticket, address: str, *, why: str) -> int:
     return waiting.update(status=OutgoingMail.Status.CANCELLED, last_error=why)
 
 
-def tell_answer(ticket: Ticket, message: Message, *, at: datetime) -> None:
-    row = tell_requester(Answered, ticket, about=message, at=at)
+def tell_answer(ticket: Ticket, message: Message, *, with_files: bool = False, at: datetime) -> None:
+    """With its files, unless they identify a person, wait for the antivirus, or are too heavy: the mail says so."""
+    files = Files.of(Attachment.objects.filter(message=message)) if with_files else NO_FILES
+    row = tell_requester(Answered, ticket, about=message, files=files, at=at)
     if row is not None:
         message.mail = OutgoingMail.objects.only("pk").get(key=row.key)
         message.save(update_fields=["mail"])
@@ -325,21 +87,28 @@ def tell_answer(ticket: Ticket, message: Message, *, at: datetime) -> None:
 
 def tell_team(ticket: Ticket, message: Message, *, at: datetime) -> None:
     """A team that works by mail gets the ticket as a mail, with its files unless they identify a person."""
-    rows = kept.rows(Team)
-    by_mail = Team.objects.filter(by_mail=True) if rows is None else [row for row in rows if row.by_mail]
-    if ticket.team not in {row.pk for row in by_mail}:
+    if not works_by_mail(ticket.team):
         return
     mail = ForTeam(ticket, about=message, recipient=contact_of(ticket.team, at).email, role=ticket.team)
-    row = _queue(mail, at=at)
-    saved = OutgoingMail.objects.only("pk").get(key=row.key)
-    files = Attachment.objects.filter(message__ticket=ticket, personal=False, destroyed_at=None, to_scan=False)
-    for file in files:
-        with leaving_no_trace():
-            pages = open_row(file)
-        for number, page in enumerate(pages, start=1):
-            MailAttachment.objects.create(
-                mail=saved, name=f"{file.label} {number}.jpg", mimetype="image/jpeg", content=bytes(page)
-            )
+    mail.files = Files.of(Attachment.objects.filter(message__ticket=ticket, message__kind__in=Message.PUBLIC))
+    _queue(mail, at=at)
+
+
+def tell_refused(ticket: Ticket, message: Message, refused: Sequence[str], *, at: datetime) -> None:
+    """The team that answered by mail learns which files were not taken, at the address where it is reached."""
+    mail = FilesRefused(ticket, about=message, recipient=contact_of(ticket.team, at).email, role=ticket.team)
+    mail.refused = refused
+    _queue(mail, at=at)
+
+
+def _attach(row: OutgoingMail, file: Attachment) -> None:
+    """Its pages, as the images that we made of them."""
+    with leaving_no_trace():
+        pages = open_row(file)
+    name = _EXTENSION.sub("", file.label)
+    for number, page in enumerate(pages, start=1):
+        of_page = f"{name}, page {number}" if len(pages) > 1 else name
+        MailAttachment.objects.create(mail=row, name=f"{of_page}.jpg", mimetype="image/jpeg", content=bytes(page))
 
 
 def cancel_for_team(ticket: Ticket, *, at: datetime) -> None:
@@ -370,29 +139,16 @@ def _address_of(user: User | None, ticket: Ticket) -> str:
 
 def message_of(mail: OutgoingMail) -> Message | None:
     """The message that a mail sent by us carries or announces."""
-    return Message.objects.filter(pk=mail.object_id or 0).first() if mail.kind in _OF_MESSAGES else None
+    return Message.objects.filter(pk=mail.object_id or 0).first() if mail.kind in OF_MESSAGES else None
 
 
 def ticket_of(mail: OutgoingMail) -> Ticket | None:
     """The ticket that a mail sent by us is about, or the one it was joined to: how replies are threaded (F10)."""
     if not mail.kind.startswith("ticket."):
         return None
-    if mail.kind in _OF_MESSAGES:
+    if mail.kind in OF_MESSAGES:
         message = Message.objects.select_related("ticket__merged_into").filter(pk=mail.object_id or 0).first()
         found = message.ticket if message else None
     else:
         found = Ticket.objects.select_related("merged_into").filter(pk=mail.object_id or 0).first()
     return found.merged_into if found and found.merged_into else found
-
-
-def _last_to(ticket: Ticket, to: list[str]) -> str:
-    """The Message-ID of the last mail about that ticket to that address; by the index of kind and object."""
-    mails = OutgoingMail.objects.filter(to=to).values_list("id", "message_id")
-    messages = Message.objects.filter(ticket=ticket).order_by().values("pk")
-    of_ticket = mails.filter(kind__in=_OF_TICKETS, object_id=ticket.pk)
-    last = of_ticket.union(mails.filter(kind__in=_OF_MESSAGES, object_id__in=messages), all=True)
-    return next((message_id for _pk, message_id in last.order_by("-id")[:1]), "")
-
-
-_OF_MESSAGES = [*(cls.kind for cls in (Answered, Moved, Closed, ForTeam, News)), "ticket.split"]
-_OF_TICKETS = [cls.kind for cls in (Received, Solved, SolvedCopy, Reminder, FollowCode, DueSoon, Overdue)]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django.db import connection
 
 from bma_portal.errors import Refusal
-from bma_portal.mail.models import OutgoingMail
+from bma_portal.mail.models import Attachment, OutgoingMail
 
 LEFT = "Trop tard : votre message est déjà parti."
 
@@ -36,11 +36,12 @@ def have_left(mails: Sequence[int]) -> bool:
 
 
 def take_back(mails: Sequence[int]) -> None:
-    """They never leave: no worker had them, so Exchange cannot have heard of them, and their rows go.
+    """They never leave: no worker had them, so Exchange cannot have heard of them; their rows go, with their files.
 
     One conditional statement decides between this and a worker that claims them. Raises Refusal if one was claimed;
     the caller's transaction ends with it.
     """
+    Attachment.objects.filter(mail__in=list(mails)).delete()
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM mail_outgoingmail WHERE id = ANY(%s) AND status = 'queued' AND claimed_at IS NULL",

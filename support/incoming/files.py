@@ -25,9 +25,13 @@ class Ready:
     refused: Sequence[str] = ()
     left_out: Sequence[str] = ()  # logos of signatures, of which nothing is said
 
+    def text(self, mail: Incoming) -> str:
+        """What the author wrote."""
+        return mail.own or mail.text or EMPTY
+
     def text_with_refusals(self, mail: Incoming) -> str:
-        """What the author wrote, then a line for each file that could not be taken."""
-        text = mail.own or mail.text or EMPTY
+        """The same, then a line for each file that could not be taken: for whom it is their own message."""
+        text = self.text(mail)
         return "\n\n".join([text, "\n".join(self.refused)]) if self.refused else text
 
     def html(self, mail: Incoming) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
@@ -25,6 +26,7 @@ from support.incoming.parsing import Incoming
 from support.incoming.reports import Fate
 from support.incoming.threading import How, Thread, Who
 from support.models import IncomingMail, Message, Ticket
+from support.ticket_mail_kinds import FilesRefused
 
 log = logging.getLogger(__name__)
 Verdict = IncomingMail.Verdict
@@ -157,6 +159,8 @@ def _in_thread(mail: Incoming, thread: Thread, *, at: datetime) -> Decided:
         # It would leave for the requester as an official answer, on the word of an address that anybody can write.
         why = "Cette réponse d’une équipe ne suit aucun de nos courriels : vérifiez qu’elle vient bien d’elle."
         return Decided(Verdict.QUARANTINED, why, thread)
+    if thread.is_inside:
+        return Decided(Verdict.NOTE, "Réponse à une alerte du portail : note interne.", thread)
     if thread.who is Who.TEAM:
         return Decided(Verdict.NOTE, f"Réponse de {Contact.Team(thread.team).label} par mail.", thread)
     return Decided(Verdict.REPLY, HOW[thread.how], thread)
@@ -239,16 +243,7 @@ def _act(row: IncomingMail, mail: Incoming, decided: Decided, ready: Ready, *, a
             row.ticket = row.message.ticket
         case Verdict.NOTE:
             assert decided.thread
-            row.message = tickets.team_wrote_by_mail(
-                decided.thread.ticket,
-                team=decided.thread.team,
-                sender_name=mail.from_name or Contact.Team(decided.thread.team).label,
-                text=ready.text_with_refusals(mail),
-                quoted=mail.quoted,
-                html=ready.html(mail),
-                files=ready.files,
-                at=at,
-            )
+            row.message = _of_a_team(decided.thread, mail, ready, at=at)
             row.ticket = row.message.ticket
         case Verdict.TICKET:
             assert decided.mailbox
@@ -272,6 +267,26 @@ def _reply(thread: Thread, mail: Incoming, ready: Ready, *, at: datetime) -> Mes
         by_mail=True,
         writer=writer,
         at=at,
+    )
+
+
+def _of_a_team(thread: Thread, mail: Incoming, ready: Ready, *, at: datetime) -> Message:
+    said: dict[str, Any] = {
+        "sender_name": mail.from_name or Contact.Team(thread.team).label,
+        "quoted": mail.quoted,
+        "html": ready.html(mail),
+        "files": ready.files,
+        "at": at,
+    }
+    if thread.is_inside:
+        return tickets.note_by_mail(thread.ticket, text=ready.text_with_refusals(mail), **said)
+    return tickets.team_wrote_by_mail(
+        thread.ticket,
+        team=thread.team,
+        text=ready.text(mail),
+        refused=ready.refused,
+        tell_refused=thread.answers != FilesRefused.kind,  # who is told why, and sends the like again, is told no more
+        **said,
     )
 
 

@@ -12,13 +12,14 @@ from enum import StrEnum
 from django.db.models import Q
 
 from accounts.contacts import contact_of
-from accounts.models import Contact, Mailbox
+from accounts.models import Contact, Mailbox, User
 from bma_portal.mail.models import OutgoingMail
 from support import ticket_mails
 from support.incoming.parsing import Incoming
 from support.incoming.reports import keys_in
 from support.models import IncomingMail, Team, Ticket
 from support.models.resets import REFERENCE_SIGNS
+from support.ticket_mail_kinds import ALERTS
 from support.tickets import by_reference
 
 _REFERENCE = re.compile(rf"\[\s?D-([{REFERENCE_SIGNS}]{{4}})-([{REFERENCE_SIGNS}]{{4}})\s?\]", re.IGNORECASE)
@@ -43,18 +44,36 @@ class Thread:
     ticket: Ticket
     how: How
     who: Who
-    team: str = ""  # of a team that works by mail
+    team: str = ""  # of a team that works by mail; to an alert, of the one whose ticket it is
+    answers: str = ""  # the kind of the mail of ours that it answers, as far as one can tell
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether it answers an alert: it is for those who work at the ticket, not for who asked."""
+        return self.answers in ALERTS
 
 
 def teams_by_address(*, at: datetime) -> dict[str, str]:
     """The teams that work by mail, by the address at which they are reached that day."""
-    found = {}
-    for code in Team.objects.filter(by_mail=True).values_list("pk", flat=True):
-        try:
-            found[contact_of(code, at).email.lower()] = code
-        except Contact.DoesNotExist:
-            continue
-    return found
+    codes = Team.objects.filter(by_mail=True).values_list("pk", flat=True)
+    return {address: code for code in codes if (address := address_of(code, at=at))}
+
+
+def is_of_a_team(address: str, *teams: str, at: datetime) -> bool:
+    """Whether it is the address of one of these teams, of any if none is named, or of somebody who works for it."""
+    among = teams or Contact.Team.values
+    if not address or address in {address_of(team, at=at) for team in among}:
+        return bool(address)
+    people = User.objects.filter(email__iexact=address, is_active=True)
+    return any(user.has_perm(f"support.work_{team}") for user in people for team in among)
+
+
+def address_of(team: str, *, at: datetime) -> str:
+    """Where that team is reached that day; empty if nowhere."""
+    try:
+        return contact_of(team, at).email.lower()
+    except Contact.DoesNotExist:
+        return ""
 
 
 def thread_of(mail: Incoming, *, at: datetime) -> Thread | None:
@@ -63,12 +82,15 @@ def thread_of(mail: Incoming, *, at: datetime) -> Thread | None:
     answered = _by_headers(mail)
     if answered is not None:
         ticket, ours = answered
-        who, team = _who(mail.from_address, ticket, teams | _colleagues(mail.from_address, ours, teams))
-        return Thread(ticket, How.HEADER, who, team)
+        colleagues = _colleagues(mail.from_address, ours, teams)
+        if ours is not None and ours.kind in ALERTS:
+            return Thread(ticket, How.HEADER, *_who_inside(mail.from_address, ticket, colleagues, at=at), ours.kind)
+        who, team = _who(mail.from_address, ticket, teams | colleagues)
+        return Thread(ticket, How.HEADER, who, team, ours.kind if ours else "")
     named = _by_reference(mail.subject)
     if named is not None:
         who, team = _who(mail.from_address, named, teams)
-        return Thread(named, How.REFERENCE, who, team)
+        return Thread(named, How.REFERENCE, who, team, _alert_in(mail.subject) if who is Who.TEAM else "")
     alone = _by_author(mail.from_address)
     if alone is not None:
         who, team = _who(mail.from_address, alone, {})
@@ -83,6 +105,18 @@ def _colleagues(address: str, ours: OutgoingMail | None, teams: dict[str, str]) 
         if recipient.lower() in teams and recipient.lower().rpartition("@")[2] == domain:
             return {address: teams[recipient.lower()]}
     return {}
+
+
+def _who_inside(address: str, ticket: Ticket, colleagues: dict[str, str], *, at: datetime) -> tuple[Who, str]:
+    """Of an answer to an alert: somebody who works at the ticket, or a stranger, even if they asked it themselves."""
+    if colleagues.get(address) == ticket.team or is_of_a_team(address, ticket.team, at=at):
+        return Who.TEAM, ticket.team
+    return Who.STRANGER, ""
+
+
+def _alert_in(subject: str) -> str:
+    """The kind of the alert that this subject answers, if it does."""
+    return next((kind for kind, title in ALERTS.items() if f"{title} :" in subject), "")
 
 
 def _by_headers(mail: Incoming) -> tuple[Ticket, OutgoingMail | None] | None:

@@ -5,6 +5,7 @@ mails, all or none. Locks are taken in one order: tickets by id, incident first;
 """
 
 from support.tickets.assigning import assign, release, take, unwatch, watch
+from support.tickets.by_mail import note_by_mail, team_wrote_by_mail
 from support.tickets.common import Stale, joined_by
 from support.tickets.ending import (
     close,
@@ -34,7 +35,7 @@ from support.tickets.moving import change_requester, check_item, checklist, give
 from support.tickets.opening import NoTicket, answers_in_words, expect_a_ticket, need_label, open_ticket, similar
 from support.tickets.recalling import as_told, recall
 from support.tickets.splitting import split
-from support.tickets.thread import answer, note, requester_wrote, save_draft, team_wrote_by_mail
+from support.tickets.thread import answer, note, requester_wrote, save_draft
 from support.tickets.upkeep import tick
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "merge",
     "need_label",
     "note",
+    "note_by_mail",
     "open_incidents",
     "open_items",
     "open_ticket",

@@ -7,7 +7,7 @@ from django.db import transaction
 from accounts.models import User
 from bma_portal import audit
 from bma_portal.errors import Refusal
-from support import sla, ticket_mails
+from support import sla, ticket_mail_kinds, ticket_mails
 from support.models import Attachment, Draft, Message, Ticket, TicketCheck, Watcher
 from support.needs import NEEDS
 from support.tickets.common import (
@@ -98,7 +98,7 @@ def solve_locked(row: Ticket, *, by: Actor, by_a_word: bool = False, at: datetim
     told = event(row, text, by=PORTAL if own_word else by, at=at)
     answered = not own_word or Message.objects.filter(ticket=row, kind=Kind.ANSWER).exists()
     # An opinion is asked of an answer: there is none when they settled it before anybody wrote.
-    mail = ticket_mails.Solved if answered else ticket_mails.SolvedCopy
+    mail = ticket_mail_kinds.Solved if answered else ticket_mail_kinds.SolvedCopy
     ticket_mails.tell_requester(mail, row, about=told, at=at)
     return told
 
@@ -122,7 +122,7 @@ def close_locked(row: Ticket, *, why: str, by: Actor, tell: bool = True, at: dat
     resume(row, Status.CLOSED, by=by, at=at, note=why, due_at=None)
     if tell:
         told = event(row, f"Votre demande est close : {why}", by=by, at=at)
-        ticket_mails.tell_requester(ticket_mails.Closed, row, about=told, at=at)
+        ticket_mails.tell_requester(ticket_mail_kinds.Closed, row, about=told, at=at)
     save(row, at=at)
 
 

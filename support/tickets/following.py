@@ -12,7 +12,7 @@ from accounts.models import User
 from bma_portal import limits
 from bma_portal.errors import Refusal
 from bma_portal.mail.models import OutgoingMail
-from support import ticket_mails, tokens
+from support import ticket_mail_kinds, ticket_mails, tokens
 from support.models import Message, Ticket
 from support.tickets.common import PORTAL, Status, joined_by, locked, log
 from support.tickets.splitting import Split
@@ -20,7 +20,7 @@ from support.tickets.splitting import Split
 CODE_MINUTES = 30
 CODE_TRIES = 5
 CODES_PER_HOUR = limits.Limit("suivi-destination", 5, 3600)
-_EACH_OF_A_MESSAGE = (ticket_mails.Answered, ticket_mails.Moved, Split, ticket_mails.Closed)
+_EACH_OF_A_MESSAGE = (ticket_mail_kinds.Answered, ticket_mail_kinds.Moved, Split, ticket_mail_kinds.Closed)
 TOLD = [mail.kind for mail in _EACH_OF_A_MESSAGE]
 WRONG = "Ce code n’est pas le bon, ou il n’est plus valable. Vérifiez-le, ou demandez-en un autre."
 
@@ -69,7 +69,7 @@ def send_follow_code(reference: str, *, at: datetime) -> None:
         row = locked(ticket)
         row.code_serial, row.code_sent_at, row.code_tries = row.code_serial + 1, at, 0
         row.save(update_fields=["code_serial", "code_sent_at", "code_tries"])
-        ticket_mails.tell_requester(ticket_mails.FollowCode, row, at=at)
+        ticket_mails.tell_requester(ticket_mail_kinds.FollowCode, row, at=at)
 
 
 def ticket_by_code(reference: str, code: str, *, at: datetime) -> Ticket:

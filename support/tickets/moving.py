@@ -6,7 +6,7 @@ from django.db import transaction
 
 from accounts.models import Contact, User
 from bma_portal.errors import Refusal
-from support import attachments, ticket_mails
+from support import attachments, ticket_mail_kinds, ticket_mails
 from support.models import Ticket, TicketChange, TicketCheck
 from support.needs import NEEDS
 from support.tickets.common import Actor, Status, expect_live, index, locked, log, name_of, resume, save
@@ -58,7 +58,7 @@ def transfer(
         row.asked_at = row.asked_at or at  # whoever hands over leaves something to answer
         save(row, at=at)
         told = event(row, f"Votre demande est maintenant suivie par {_named(to)}.", by=by, at=at)
-        ticket_mails.tell_requester(ticket_mails.Moved, row, about=told, at=at)
+        ticket_mails.tell_requester(ticket_mail_kinds.Moved, row, about=told, at=at)
         ticket_mails.tell_team(row, told, at=at)
     return row
 

@@ -14,7 +14,7 @@ from bma_portal.errors import Refusal
 from bma_portal.prepared import insert
 from bma_portal.templatetags.french import sans_semaine
 from migration.models import Move
-from support import attachments, routing, ticket_mails
+from support import attachments, routing, ticket_mail_kinds, ticket_mails
 from support.conditions import checked
 from support.facts import facts_from
 from support.models import Message, Ticket
@@ -137,7 +137,7 @@ def _open(
         for label, prepared in files:
             attachments.attach(first, prepared, label=label, personal=NEEDS[need].sensitive, at=at)
         if not silent:
-            ticket_mails.tell_requester(ticket_mails.Received, ticket, at=at)
+            ticket_mails.tell_requester(ticket_mail_kinds.Received, ticket, at=at)
         ticket_mails.tell_team(ticket, first, at=at)
     return ticket
 

@@ -10,7 +10,7 @@ from bma_portal import audit, kept
 from bma_portal.clock import brussels_date
 from bma_portal.errors import Refusal
 from bma_portal.templatetags.french import sans_semaine
-from support import attachments, routing, ticket_mails
+from support import attachments, routing, ticket_mail_kinds, ticket_mails
 from support.facts import facts_from
 from support.models import IncomingMail, Message, Ticket, TicketChange
 from support.needs import NEEDS
@@ -33,7 +33,7 @@ from support.tickets.thread import event
 FORMER_NAMES = ("adresse", "demandeur")  # changes of who asks: a search finds the ticket by them still
 
 
-class Split(ticket_mails.TicketMail):
+class Split(ticket_mail_kinds.TicketMail):
     """Some of what was asked has a reference of its own: the one mail that says so."""
 
     kind = "ticket.split"

@@ -1,4 +1,4 @@
-"""What is said in a ticket: by the requester, by the desk, by a team that works by mail."""
+"""What is said in a ticket: by the requester, by the desk (`by_mail`: by a team that works by mail)."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from django.db import transaction
 from accounts.models import Contact, User
 from bma_portal.errors import Refusal
 from bma_portal.mail import recall as outbox
-from support import attachments, canned, ticket_mails
+from support import attachments, canned, ticket_mail_kinds, ticket_mails
 from support.models import Draft, Message, Ticket
 from support.needs import NEEDS
 from support.proofs import Prepared
@@ -34,7 +34,7 @@ from support.tickets.common import (
     save,
 )
 from support.tickets.opening import need_label, open_ticket, refuse_wrong_team
-from support.tickets.words import Word, says_settled, word_of
+from support.tickets.words import says_settled, says_thanks
 
 THEN = (Status.OPEN, Status.WAITING, Status.SOLVED)  # what an answer leaves behind
 
@@ -57,17 +57,17 @@ def requester_wrote(
     A ticket that was closed, or solved for more than ten days, stays as it is: a new one follows it, and the message
     is the first of that one (F21), or goes on in it. A merged one passes it on to the ticket that took its place.
 
-    A message that says « c’est réglé » and no more ends the ticket, or leaves it ended (`support/tickets/words.py`);
-    so does `settled`, the button that says it, whatever is written beside it.
+    A message that says « c’est réglé » and no more ends the ticket, or leaves it ended, as thanks alone leave it
+    (`support/tickets/words.py`); so does `settled`, the button that says it, whatever is written beside it.
 
     `writer`: where the requester is not the author, who is, as a ticket names its requester: the one that follows is
     answered to them. Raises Refusal if it would be to somebody who lost access, or whose identity is erased.
     """
     with transaction.atomic():
-        row = _locked_heir(ticket)
+        row = locked_heir(ticket)
         words: dict[str, Any] = {"text": text, "quoted": quoted, "html": html}
         name = author_name or row.requester_name
-        settles = (settled or says_settled(text, name)) and _may_settle(row, writer)
+        settles = _settles(row, text, writer, name=name, pressed=settled, files=bool(files))
         if _is_over(row, at=at) and not settles:
             mine = row.followed_by.live().filter(email__iexact=(writer or {}).get("email", row.email))
             mine = mine.filter(opened_at__gte=row.solved_at or row.closed_at)  # not one that was split from it
@@ -75,11 +75,11 @@ def requester_wrote(
             if suite is None:
                 words |= {"files": files, "author_name": author_name, "by_mail": by_mail, "writer": writer}
                 return _next_one(row, **words, at=at)
-            row = _locked_heir(suite)
+            row = locked_heir(suite)
             name = author_name or row.requester_name
         origin = joined_by(row, writer["email"]) if writer else None
-        message = _write(row, Kind.REQUEST, **words, author=None, name=name, by_mail=by_mail, origin=origin, at=at)
-        _attach(row, message, files, at=at)
+        message = write(row, Kind.REQUEST, **words, author=None, name=name, by_mail=by_mail, origin=origin, at=at)
+        attach(row, message, files, at=at)
         if settles:
             return _settled(row, message, at=at)
         if row.status == Status.SOLVED:
@@ -95,13 +95,22 @@ def requester_wrote(
     return message
 
 
-def _may_settle(row: Ticket, writer: Mapping[str, Any] | None) -> bool:
-    """Whether a word of theirs ends it, or needs no new one: not of somebody whose own ticket was joined to it."""
+def _settles(
+    row: Ticket, text: str, writer: Mapping[str, Any] | None, *, name: str, pressed: bool, files: bool
+) -> bool:
+    """Whether these words end it, or ask nothing more of one that ended, as thanks alone do.
+
+    Not those of somebody whose own ticket was joined to it.
+    """
     from support.tickets.ending import may_end_by_a_word  # the two call each other
 
     others = {copy.lower() for copy in row.copies}
     own = (writer or {}).get("email", "").lower() not in others and not row.erased_at
-    return own and not (row.revoked_at and writer is None) and may_end_by_a_word(row)
+    if not own or (row.revoked_at and writer is None):
+        return False
+    if not row.is_live and not files and says_thanks(text, f"{name} {row.email.partition('@')[0]}"):
+        return True
+    return (pressed or says_settled(text, name)) and may_end_by_a_word(row)
 
 
 def _settled(row: Ticket, message: Message, *, at: datetime) -> Message:
@@ -116,7 +125,7 @@ def _settled(row: Ticket, message: Message, *, at: datetime) -> Message:
     return message
 
 
-def _locked_heir(ticket: Ticket) -> Ticket:
+def locked_heir(ticket: Ticket) -> Ticket:
     """That ticket, or the one that took its place, locked."""
     row = locked(Ticket(pk=ticket.merged_into_id or ticket.pk))
     while row.merged_into_id is not None:
@@ -195,70 +204,21 @@ def answer(
     """
     if then not in THEN:
         raise Refusal("Dites ce que devient la demande après cette réponse.")
-    clean = _text(text)
+    clean = clean_text(text)
     canned.refuse_unresolved(clean)
     with transaction.atomic():
         row = locked(ticket, version=version)
         expect_live(row)
         before = recalling.before_it(row)
         last_mail = outbox.last() if recall_seconds else 0
-        message = _answered(row, text=clean, by=by, files=files, at=at)
+        message = answered_locked(row, text=clean, by=by, files=files, at=at)
         Draft.objects.filter(ticket=row, user=by).delete()
-        told = [message, *_then(row, then, by=by, at=at)]
+        told = [message, *becomes(row, then, by=by, at=at)]
         recall = None
         if recall_seconds:
-            mails = outbox.keep_back(ticket_mails.stream_of(row), after=last_mail, seconds=recall_seconds)
+            mails = outbox.keep_back(ticket_mail_kinds.stream_of(row), after=last_mail, seconds=recall_seconds)
             recall = recalling.may_be_recalled(told, before=before, mails=mails, seconds=recall_seconds)
         save(row, at=at, recall=recall)
-    return message
-
-
-def team_wrote_by_mail(
-    ticket: Ticket,
-    *,
-    team: str,
-    sender_name: str,
-    text: str,
-    quoted: str = "",
-    html: str = "",
-    files: Sequence[tuple[str, Prepared]] = (),
-    at: datetime,
-) -> Message:
-    """A reply of Priminfo or Enseignement.be, by mail: a public answer, the requester's turn (F10).
-
-    Unless it begins with a word (`support/tickets/words.py`): « pas pour nous » returns the ticket, and nothing of it
-    is public; « résolu » solves it, after the answer that the rest is. Raises Refusal if that team has not got the
-    ticket (any more), if it has ended, or if only the desk may solve it.
-    """
-    word, rest = word_of(text)
-    how: dict[str, Any] = {"quoted": quoted, "html": html}
-    with transaction.atomic():
-        row = _locked_heir(ticket)
-        if row.team != team:
-            raise Refusal("Cette demande n’est plus confiée à votre équipe : votre message n’y est pas ajouté.")
-        expect_live(row)
-        if word is Word.NOT_OURS:
-            from support.tickets.moving import give_back  # the two call each other
-
-            message = _write(
-                row, Kind.NOTE, text=_text(text), author=None, name=sender_name, by_mail=True, at=at, **how
-            )
-            _attach(row, message, files, at=at)
-            why = " ".join(rest.split())[:300] or "elle répond par mail que la demande n’est pas pour elle."
-            give_back(row, why=why, by=sender_name, at=at)
-        elif word is Word.SOLVED:
-            from support.tickets.ending import solve_locked
-
-            answered = _answered(row, text=rest, by=sender_name, files=files, at=at, **how) if rest else None
-            told = solve_locked(row, by=sender_name, by_a_word=True, at=at)
-            if answered is None:
-                _attach(row, told, files, at=at)
-            message = answered or told
-            save(row, at=at)
-        else:
-            message = _answered(row, text=_text(text), by=sender_name, files=files, at=at, **how)
-            _then(row, Status.WAITING, by=sender_name, at=at)
-            save(row, at=at)
     return message
 
 
@@ -269,7 +229,7 @@ def note(ticket: Ticket, *, text: str, by: Actor, version: int | None = None, at
     """
     with transaction.atomic():
         row = locked(ticket, version=version)
-        message = _write(row, Kind.NOTE, text=_text(text), author=person(by), name=name_of(by), at=at)
+        message = write(row, Kind.NOTE, text=clean_text(text), author=person(by), name=name_of(by), at=at)
         if isinstance(by, User) and row.assignee_id == by.pk:
             row.acted_at = at
         save(row, at=at)
@@ -278,7 +238,7 @@ def note(ticket: Ticket, *, text: str, by: Actor, version: int | None = None, at
 
 def event(ticket: Ticket, text: str, *, by: Actor, at: datetime) -> Message:
     """A step that the requester is told: who has the ticket, that it is solved. In the deed's transaction."""
-    return _write(ticket, Kind.EVENT, text=text, author=person(by), name=name_of(by), at=at)
+    return write(ticket, Kind.EVENT, text=text, author=person(by), name=name_of(by), at=at)
 
 
 def save_draft(ticket: Ticket, *, text: str, by: User, at: datetime) -> None:
@@ -290,7 +250,7 @@ def save_draft(ticket: Ticket, *, text: str, by: User, at: datetime) -> None:
         Draft.objects.filter(ticket=ticket, user=by).delete()
 
 
-def _answered(
+def answered_locked(
     row: Ticket,
     *,
     text: str,
@@ -300,7 +260,7 @@ def _answered(
     files: Sequence[tuple[str, Prepared]] = (),
     at: datetime,
 ) -> Message:
-    message = _write(
+    message = write(
         row,
         Kind.ANSWER,
         text=text,
@@ -311,7 +271,7 @@ def _answered(
         by_mail=isinstance(by, str),
         at=at,
     )
-    _attach(row, message, files, at=at)
+    attach(row, message, files, at=at)
     row.first_answered_at = row.first_answered_at or at
     row.asked_at, row.held_minutes_asked = None, 0
     if isinstance(by, User):
@@ -320,12 +280,12 @@ def _answered(
             log(row, "suivie par", "", by, by=by, at=at, why="a répondu")
         if row.assignee_id == by.pk:
             row.acted_at = at
-    ticket_mails.tell_answer(row, message, at=at)
+    ticket_mails.tell_answer(row, message, with_files=bool(files), at=at)
     ticket_mails.tell_watchers(row, message, at=at)
     return message
 
 
-def _then(row: Ticket, then: str, *, by: Actor, at: datetime) -> list[Message]:
+def becomes(row: Ticket, then: str, *, by: Actor, at: datetime) -> list[Message]:
     """Move on after an answer; what else the requester is told."""
     if then == Status.WAITING:
         hold(row, by=by, at=at)
@@ -338,7 +298,7 @@ def _then(row: Ticket, then: str, *, by: Actor, at: datetime) -> list[Message]:
     return []
 
 
-def _write(
+def write(
     row: Ticket,
     kind: str,
     *,
@@ -367,13 +327,13 @@ def _write(
     return message
 
 
-def _attach(row: Ticket, message: Message, files: Sequence[tuple[str, Prepared]], *, at: datetime) -> None:
+def attach(row: Ticket, message: Message, files: Sequence[tuple[str, Prepared]], *, at: datetime) -> None:
     personal = row.need in NEEDS and NEEDS[row.need].sensitive
     for label, prepared in files:
         attachments.attach(message, prepared, label=label, personal=personal, at=at)
 
 
-def _text(text: str) -> str:
+def clean_text(text: str) -> str:
     clean = text.replace("\0", "").strip()
     if not clean:
         raise Refusal("Écrivez votre message.")

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from bma_portal.clock import brussels_date, working_days_after
-from support import attachments, sla, ticket_mails
+from support import attachments, sla, ticket_mail_kinds, ticket_mails
 from support.models import Attachment, Team, Ticket
 from support.tickets.assigning import release_locked
 from support.tickets.common import (
@@ -69,7 +69,7 @@ def warn(*, at: datetime) -> int:
         row.alerts = [*row.alerts, f"warn:{row.due_for}"]
         row.warn_at = None
         row.save(update_fields=["alerts", "warn_at"])
-        ticket_mails.tell_alert(ticket_mails.DueSoon, row, at=at)
+        ticket_mails.tell_alert(ticket_mail_kinds.DueSoon, row, at=at)
 
     due = Ticket.objects.live().filter(warn_at__lte=at, due_at__gt=at)
     return _each(due.exclude(_told("warn")), deed, first="warn_at")
@@ -82,7 +82,7 @@ def escalate(*, at: datetime) -> int:
         row.alerts = [*row.alerts, f"late:{row.due_for}"]
         row.late = True
         row.save(update_fields=["alerts", "late"])
-        ticket_mails.tell_alert(ticket_mails.Overdue, row, at=at)
+        ticket_mails.tell_alert(ticket_mail_kinds.Overdue, row, at=at)
 
     return _each(Ticket.objects.late(at).exclude(_told("late")), deed, first="due_at")
 
@@ -123,7 +123,7 @@ def remind(*, at: datetime) -> int:
         row.reminders += 1
         row.reminded_at = at
         row.save(update_fields=["reminders", "reminded_at"])
-        ticket_mails.tell_requester(ticket_mails.Reminder, row, at=at)
+        ticket_mails.tell_requester(ticket_mail_kinds.Reminder, row, at=at)
 
     waiting = Ticket.objects.filter(status=Status.WAITING).filter(
         Q(reminded_at=None) | Q(reminded_at__lte=at - timedelta(days=1))

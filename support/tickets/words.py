@@ -3,6 +3,7 @@
 Pure. In doubt a message is only a message, and a person reads it: what a word does can be undone, not unsaid.
 """
 
+import itertools
 import re
 import unicodedata
 from enum import StrEnum
@@ -32,6 +33,16 @@ _SETTLED = re.compile(
     r"(?:oui |ok |voila |bonne nouvelle )?(?:c est |tout est |cela est |le probleme est |la panne est |probleme )?"
     rf"(?:regle|resolu|repare)e?(?: maintenant| desormais| pour moi| pour nous)?(?: {_THANKS})?"
 )
+_GREAT = r"(?:super|parfait|genial|excellent|top|ok|oui|tres bien|bien recu|bien note|c est note|c est parfait)"
+_THANKED = re.compile(
+    rf"(?:bonjour |bonsoir )?(?:{_GREAT} )*{_THANKS}"
+    r"(?: (?:et )?(?:bonne (?:journee|soiree|fin de journee|semaine)|a bientot|bon week end))?"
+)
+_OPENS = re.compile(
+    rf"{_GREAT}|(?:bonjour|bonsoir|hello|salut|a tous|a toutes|madame|monsieur|messieurs|chere?s?|collegues?| )+"
+)
+# Under a name, what no signature says
+_MORE = re.compile(r"\b(?:p s|ps|mais|toujours|pas|plus|encore|cependant|par contre|sauf|pourriez|pouvez|probleme)\b")
 _CLOSING = re.compile(
     r"(?:bien )?(?:a vous|cordialement)\b|(?:meilleures )?salutations|sinceres|avec mes|respectueusement|a bientot|"
     r"bon(?:ne)? (?:journee|soiree|fin|semaine|week end)|belle (?:journee|soiree|fin)|excellente journee|"
@@ -59,7 +70,26 @@ def says_settled(text: str, name: str) -> bool:
     rest = lines[n + 1 :]
     while rest and re.fullmatch(_THANKS, fold(rest[0][:200])):
         rest = rest[1:]
-    return not rest or (len("\n".join(rest)) <= LONGEST_SIGNATURE and _signs(rest[0][:200], name))
+    return _is_signature(rest, name)
+
+
+def says_thanks(text: str, name: str) -> bool:
+    """Whether a message is thanks, and nothing else above its signature; « merci d’avance » waits for something."""
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    while lines and _OPENS.fullmatch(fold(lines[0][:200])) and not _THANKED.fullmatch(fold(lines[0][:200])):
+        lines = lines[1:]
+    thanks = list(itertools.takewhile(lambda line: _THANKED.fullmatch(fold(line[:200])), lines))
+    if not thanks or "?" in text or ">" in "".join(thanks) or "avance" in fold(" ".join(thanks)):
+        return False
+    return _is_signature(lines[len(thanks) :], name)
+
+
+def _is_signature(lines: list[str], name: str) -> bool:
+    """Whether what is left of a message is none, or who signs it."""
+    if not lines:
+        return True
+    short = len("\n".join(lines)) <= LONGEST_SIGNATURE
+    return short and _signs(lines[0][:200], name) and not _MORE.search(fold("\n".join(lines)))
 
 
 def _first_line(lines: list[str]) -> int:
@@ -71,6 +101,6 @@ def _first_line(lines: list[str]) -> int:
 
 
 def _signs(line: str, name: str) -> bool:
-    """Whether a signature begins there: a closing, a rule, or the name of who writes."""
-    words, own = fold(line).split(), set(fold(name).split())
-    return line.startswith(("--", "__")) or bool(_CLOSING.match(fold(line))) or (bool(own) and set(words) == own)
+    """Whether a signature begins there: a closing, a rule, or the name of who writes, or part of it."""
+    words, own = set(fold(line).split()), set(fold(name).split())
+    return line.startswith(("--", "__")) or bool(_CLOSING.match(fold(line))) or (bool(words) and words <= own)

@@ -98,5 +98,5 @@ def test_the_files_of_a_ticket_leave_with_the_mail_to_a_team_that_works_by_mail(
     gone = letters([acknowledged, for_team], at=AT)
     assert gone[acknowledged.pk].attachments == []
     [(name, content, mimetype)] = gone[for_team.pk].attachments
-    assert (name, mimetype) == ("photo de l’écran 1.jpg", "image/jpeg")
+    assert (name, mimetype) == ("photo de l’écran.jpg", "image/jpeg")
     assert content.startswith(b"\xff\xd8")

@@ -1,10 +1,12 @@
 """What the portal could not place by itself: a person of the team whose inbox it is decides."""
 
+import re
 from urllib.parse import urlencode
 
 import pytest
 from django.urls import reverse
 
+from bma_portal import clock
 from bma_portal.models import AuditEntry
 from support import incoming
 from support.models import IncomingMail, Ticket
@@ -13,7 +15,7 @@ from tests.sign_in import sign_in
 from tests.support.corpus.making import mail
 from tests.support.inbox_stage import memory
 from tests.support.pages import Page
-from tests.support.tickets_stage import AT, agent, asked
+from tests.support.tickets_stage import AT, again, agent, asked, mails
 
 __all__ = ["memory"]  # a fixture
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -156,3 +158,89 @@ def test_after_thirty_days_the_text_is_gone_after_a_year_the_address(waiting):
     retention.apply(at=AT + timedelta(days=400))
     waiting.refresh_from_db()
     assert (waiting.from_address, waiting.from_name, waiting.subject) == ("", "", "")
+
+
+# Of teams that work by mail, which have no inbox of their own
+
+
+@pytest.fixture
+def broken(memory):
+    clock.set_for_every_process(AT)
+    ticket = asked(need="panne", answers={"livraison": "2023-01-10"})
+    assert ticket.team == "priminfo"
+    return ticket
+
+
+def arrives(memory, **more) -> IncomingMail:
+    memory.put("etnic", mail(**more), at=AT)
+    incoming.tick(at=AT)
+    row = IncomingMail.objects.latest("pk")
+    assert row.verdict == "quarantined"
+    return row
+
+
+@pytest.mark.parametrize("author", ["Technicien Fictif <sttd@priminfo.be>", "Technicien Fictif <tech@exemple.test>"])
+def test_a_reply_of_priminfo_is_put_in_its_ticket_by_whoever_reads_the_inbox(client, etnic, broken, memory, author):
+    answers = "" if "priminfo" in author else mails("ticket.for_team")[0].message_id
+    row = arrives(memory, author=author, subject=f"RE: Panne [{broken.reference}]", text="Demain.", answers=answers)
+    shown = client.get(f"{LIST}{row.pk}/")
+    page = shown.content.decode()
+    Page(shown).assert_sound()
+    assert f'value="{broken.reference}"' in page
+    assert re.search(r'value="answer"[^>]*checked', page)
+    assert f"/desk/demande/{broken.reference}/" not in page  # which they do not get to see
+    answer = decide(client, row, geste="ajouter", reference=broken.reference, comme="answer")
+    assert "que suit Priminfo" in Page(answer).text
+    message = broken.messages.order_by("pk").last()
+    assert (message.kind, message.text) == ("answer", "Demain.")
+    assert len(mails("ticket.answered")) == 1
+    assert client.get(f"/desk/demande/{broken.reference}/").status_code == 404
+
+
+def test_what_names_no_ticket_of_theirs_goes_into_none(client, etnic, broken, waiting):
+    answer = decide(client, waiting, geste="ajouter", reference=broken.reference)
+    assert "n’a pas de demande qui porte" in Page(answer).text
+    assert broken.messages.count() == 1
+
+
+def test_priminfo_reads_where_its_mails_are_looked_at(client, broken):
+    sign_in(client, agent("priminfo"))
+    page = Page(client.get(LIST))
+    page.assert_sound()
+    assert "dans la boîte ETNIC" in page.text
+
+
+# What an agent writes
+
+
+def test_what_an_agent_wrote_is_a_note_unless_a_person_says_otherwise(client, etnic, memory, box):
+    clock.set_for_every_process(AT)
+    agent("etnic", email="eden@etnic.test")
+    ticket = asked(box, email="jules@exemple.test")
+    row = arrives(memory, author="Éden Fictif <eden@etnic.test>", subject=f"RE: [{ticket.reference}]", text="Je vois.")
+    page = client.get(f"{LIST}{row.pk}/").content.decode()
+    assert re.search(r'value="note"[^>]*checked', page)
+    assert 'value="answer"' not in page  # this team answers at the desk
+    refused = decide(client, row, geste="ajouter", reference=ticket.reference, comme="answer")
+    assert "<title>Erreur :" in refused.content.decode()
+    decide(client, row, geste="ajouter", reference=ticket.reference, comme="note")
+    message = ticket.messages.order_by("pk").last()
+    assert (message.kind, message.author_name) == ("note", "Éden Fictif <eden@etnic.test>")
+    assert again(ticket).status == "new"
+
+
+def test_what_a_person_puts_in_as_the_requester_s_is_theirs(client, etnic, memory, box):
+    clock.set_for_every_process(AT)
+    ticket = asked(box)
+    row = arrives(memory, author="autre@exemple.test", subject=f"RE: [{ticket.reference}]", text="Je vois.")
+    assert re.search(r'value="request"[^>]*checked', client.get(f"{LIST}{row.pk}/").content.decode())
+    decide(client, row, geste="ajouter", reference=ticket.reference, comme="request")
+    assert ticket.messages.order_by("pk").last().kind == "request"
+
+
+def test_the_files_that_a_team_s_answer_left_behind_are_no_news_for_the_school(client, etnic, broken, memory):
+    row = arrives(memory, author="sttd@priminfo.be", subject=f"RE: [{broken.reference}]", text="Voici.",
+                  files=[("devis.pdf", b"x", "application/pdf")])  # fmt: skip
+    decide(client, row, geste="ajouter", reference=broken.reference, comme="answer")
+    assert "devis.pdf" not in "".join(m.text for m in broken.messages.exclude(kind="note"))
+    assert "devis.pdf" in mails("ticket.refused")[0].text

@@ -10,7 +10,7 @@ from bma_portal.mail.models import OutgoingMail
 from support import incoming, tickets, tokens
 from support.models import Attachment, IncomingMail, Message, Ticket, TicketChange
 from support.models.routing import RoutingRule
-from support.tickets.words import Word, says_settled, word_of
+from support.tickets.words import Word, says_settled, says_thanks, word_of
 from tests.factories import MailboxFactory, OrganisationFactory
 from tests.support.corpus.making import mail, png
 from tests.support.inbox_stage import memory
@@ -187,6 +187,57 @@ def test_a_message_that_says_no_more_than_settled(text):
 )
 def test_a_message_that_says_more_is_read_by_a_person(text):
     assert not says_settled(text, "Anne Exemple")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Merci beaucoup !\n\nMalo",
+        "Merci beaucoup !\nMalo Exemple",
+        "Bonjour,\n\nUn grand merci pour votre aide.\n\nBien à vous,\nMalo Exemple\nDirecteur\n+32 4 000 00 00",
+        "Bonjour, merci beaucoup.",
+        "Super, merci !",
+        "Parfait.\nMerci et bonne journée !",
+        "Merci.\nEnvoyé de mon iPhone",
+    ],
+)
+def test_a_message_that_is_thanks_and_no_more(text):
+    assert says_thanks(text, "Malo Exemple")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Malo",
+        "Bonjour,",
+        "Merci, mais l’écran clignote.",
+        "Merci\nMais l’écran clignote.",
+        "Merci\nMalo\nL’écran ne s’allume plus.",
+        "Merci !\nMalo\nPS : l’écran clignote encore",
+        "Bonjour, l’écran clignote.\nMerci",
+        "Merci d’avance",
+        "Merci de repasser.",
+        "Merci ?",
+        "Merci\nQuelqu’un d’autre",
+        "> merci",
+    ],
+)
+def test_a_message_that_is_more_than_thanks(text):
+    assert not says_thanks(text, "Malo Exemple")
+
+
+def test_thanks_alone_leave_a_solved_ticket_solved_and_a_live_one_live():
+    ticket = asked(first_name="Malo", last_name="Exemple", email="malo@exemple.test")
+    tickets.requester_wrote(ticket, text="Merci beaucoup !", at=AT)
+    assert again(ticket).status == "new"
+    tickets.solve(ticket, by=agent(), at=AT)
+    tickets.requester_wrote(ticket, text="Merci beaucoup !\n\nMalo", at=on(14, 10))
+    now = again(ticket)
+    assert (now.status, now.reopened, now.due_at) == ("solved", 0, None)
+    assert ticket.messages.filter(kind="request").last().text == "Merci beaucoup !\n\nMalo"
+    tickets.requester_wrote(ticket, text="Merci, mais l’écran clignote.", at=on(14, 11))
+    assert again(ticket).reopened == 1
 
 
 def test_one_word_of_the_requester_ends_a_ticket_and_tells_its_team(broken, memory):

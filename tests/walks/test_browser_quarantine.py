@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from support.models import InboxState, Ticket
 from tests.factories import MailboxFactory, OrganisationFactory
 from tests.factories_tickets import IncomingMailFactory
-from tests.support.tickets_stage import AT, agent
+from tests.support.tickets_stage import AT, agent, asked
 from tests.walks.mode_scenes import set_date
 from tests.walks.sound import assert_sound_at_each_size, enter, follow, press
 
@@ -44,3 +44,19 @@ def test_an_agent_reads_a_waiting_mail_and_opens_a_ticket(tab, site):
     press(tab, "Ouvrir une demande")
     expect(tab.get_by_role("status").first).to_contain_text(Ticket.objects.get().reference)
     expect(tab.get_by_text("Rien à examiner")).to_be_visible()
+
+
+def test_a_reply_of_priminfo_is_placed_without_opening_its_ticket(tab, site):
+    set_date(date(2024, 11, 15))
+    ticket = asked(need="panne", answers={"livraison": "2023-01-10"})
+    IncomingMailFactory(
+        from_address="sttd@priminfo.be", subject=f"RE: [{ticket.reference}]", text="Demain.", ticket=ticket,
+        received_at=AT,
+    )  # fmt: skip
+    enter(tab.context, site, agent("etnic"))
+    tab.goto(f"{site}/desk/quarantaine/")
+    follow(tab, tab.get_by_role("link", name=ticket.reference))
+    expect(tab.get_by_label("la réponse de l’équipe")).to_be_checked()
+    assert_sound_at_each_size(tab, "quarantaine-equipe")
+    press(tab, "Ajouter à cette demande")
+    expect(tab.get_by_role("status").first).to_contain_text("que suit Priminfo")

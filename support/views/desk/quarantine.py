@@ -10,6 +10,7 @@ from accounts.models import Mailbox
 from bma_portal import audit
 from bma_portal.clock import brussels_date
 from bma_portal.errors import Refusal
+from support import ticket_mail_kinds
 from support.desk import desk_page
 from support.forms_quarantine import IntoForm, NewForm
 from support.incoming import masking, quarantine
@@ -27,8 +28,11 @@ def waiting(request: HttpRequest) -> HttpResponse:
     page = Paginator(found, PAGE).get_page(request.GET.get("page", "")[:9])
     has_inbox = request.team in quarantine.SENDERS  # type: ignore[attr-defined]
     sender = quarantine.SENDERS.get(request.team)  # type: ignore[attr-defined]
+    reader = "" if has_inbox else ticket_mail_kinds.SENDERS[request.team].label  # type: ignore[attr-defined]
     late = InboxState.objects.filter(pk=sender, failures__gt=0).first() if sender else None
-    return render(request, "support/desk/quarantine.html", {"page": page, "has_inbox": has_inbox, "late": late})
+    return render(
+        request, "support/desk/quarantine.html", {"page": page, "has_inbox": has_inbox, "late": late, "reader": reader}
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -38,8 +42,8 @@ def mail(request: HttpRequest, pk: int) -> HttpResponse:
     row = _visible(request, pk)
     teams = request.teams  # type: ignore[attr-defined]
     deed = request.POST.get("geste", "") if request.method == "POST" else ""
-    known = row.ticket.reference if row.ticket and row.ticket.team in teams else ""
-    into = IntoForm(request.POST if deed == "ajouter" else None, initial={"reference": known}, teams=teams)
+    given = request.POST if deed == "ajouter" else None
+    into = IntoForm(given, mail=row, teams=teams, at=request.at)  # type: ignore[attr-defined]
     new = NewForm(request.POST if deed == "ouvrir" else None, initial={"numero": _mailbox_named(row)})
     refused = ""
     try:
@@ -53,7 +57,8 @@ def mail(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "mail": row,
         "arrived": brussels_date(row.received_at),
-        "known": known,
+        "known": into.known,
+        "may_open": into.known is not None and into.known.team in teams,
         "into": into,
         "new": new,
         "wrong": wrong,
@@ -65,8 +70,10 @@ def mail(request: HttpRequest, pk: int) -> HttpResponse:
 def _done(request: HttpRequest, row: IncomingMail, deed: str, into: IntoForm, new: NewForm) -> HttpResponse | None:
     who = {"by": request.user, "at": request.at}  # type: ignore[attr-defined]
     if deed == "ajouter" and into.is_valid():
-        ticket = quarantine.accept_into(row, into.cleaned_data["reference"], **who)
-        messages.success(request, f"Le message est ajouté à la demande {ticket.reference}.")
+        found, kind = into.cleaned_data["reference"], into.cleaned_data["comme"]
+        ticket = quarantine.accept_into(row, found, kind=kind, **who)
+        of = "" if ticket.team in request.teams else f", que suit {ticket.get_team_display()}"  # type: ignore[attr-defined]
+        messages.success(request, f"Le message est ajouté à la demande {ticket.reference}{of}.")
     elif deed == "ouvrir" and new.is_valid():
         given = new.cleaned_data
         ticket = quarantine.accept_as_new(row, mailbox=given["numero"], need=given["besoin"], **who)
