@@ -105,7 +105,8 @@ def draft(request: HttpRequest, ticket: Ticket) -> HttpResponse:
     at = request.at  # type: ignore[attr-defined]
     tickets.save_draft(ticket, text=text, by=request.user, at=at)  # type: ignore[arg-type]
     if request.htmx:  # type: ignore[attr-defined]
-        return render(request, "support/desk/ticket_draft.html", {"at": at if text.strip() else None})
+        context = {"here": reverse("desk_ticket", args=[ticket.reference]), "at": at if text.strip() else None}
+        return render(request, "support/desk/ticket_draft.html", context)
     messages.success(request, "Votre brouillon est gardé." if text.strip() else "Il n’y a plus de brouillon.")
     return redirect("desk_ticket", reference=ticket.reference)
 
