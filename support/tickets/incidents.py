@@ -64,7 +64,8 @@ def preview(incident: Incident, text: str, *, at: datetime) -> list[tuple[Ticket
 def update(incident: Incident, *, text: str, by: User, at: datetime) -> int:
     """Answer every ticket of the incident at once: all or none. Returns how many.
 
-    The incident goes on: each is answered, in progress, and its requester owes nothing. Raises Refusal if a variable has no value for one of them.
+    The incident goes on: each is answered, in progress, and its requester owes nothing.
+    Raises Refusal if a variable has no value for one of them.
     """
     if not text.strip():
         raise Refusal("Écrivez votre message.")
