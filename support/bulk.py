@@ -111,25 +111,23 @@ def _meanwhile(row: Ticket, me: User) -> str:
     since = "depuis que vous avez lu la liste."
     changed = TicketChange.objects.filter(ticket=row, at=row.updated_at).order_by("pk").last()
     said = Message.objects.filter(ticket=row, written_at=row.updated_at).order_by("pk").last()
-    last = said or changed
-    if last is None:
+    if said is not None:
+        by, name, what = said.author_id, said.author_name, SAID[Message.Kind(said.kind)]
+    elif changed is not None:
+        by, name, what = changed.by_id, changed.by_name, _changed(row, changed)
+    else:
         return f"Elle a changé {since}"
-    by, name = (said.author_id, said.author_name) if said else (changed.by_id, changed.by_name)
     if by == me.pk:
         return f"Vous l’avez changée vous-même {since}"
-    return f"{PEOPLE.get(name, name)} {_deed(row, said, changed)} {since}"
+    return f"{PEOPLE.get(name, name)} {ENDED.get(Ticket.Status(row.status), what)} {since}"
 
 
-def _deed(row: Ticket, said: Message | None, changed: TicketChange | None) -> str:
-    if row.status in ENDED:
-        return ENDED[row.status]
-    if said is not None:
-        return SAID[said.kind]
-    if changed is not None and changed.field == "suivie par":
-        if row.assignee_id is None:
-            return "l’a rendue à l’équipe"
-        return "l’a prise" if row.assignee_id == changed.by_id else f"l’a attribuée à {name_of(row.assignee)}"
-    return "l’a changée"
+def _changed(row: Ticket, change: TicketChange) -> str:
+    if change.field != "suivie par":
+        return "l’a changée"
+    if row.assignee is None:
+        return "l’a rendue à l’équipe"
+    return "l’a prise" if row.assignee_id == change.by_id else f"l’a attribuée à {name_of(row.assignee)}"
 
 
 def _assign(ticket: Ticket, said: Said, **named: Any) -> None:
