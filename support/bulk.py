@@ -11,10 +11,19 @@ from typing import Any
 from accounts.models import User
 from bma_portal.errors import Refusal
 from support import tickets
-from support.models import Incident, Ticket
+from support.models import Incident, Message, Ticket, TicketChange
 from support.queues import reference_in
+from support.tickets.common import PORTAL, REQUESTER, name_of
 
 LIMIT = 50
+PEOPLE = {PORTAL: "Le portail", REQUESTER: "Le demandeur"}
+ENDED = {Ticket.Status.SOLVED: "l’a résolue", Ticket.Status.CLOSED: "l’a close"}
+SAID = {
+    Message.Kind.REQUEST: "y a écrit",
+    Message.Kind.ANSWER: "y a répondu",
+    Message.Kind.NOTE: "y a laissé une note",
+    Message.Kind.EVENT: "l’a fait avancer",
+}
 
 
 @dataclass(frozen=True)
@@ -88,13 +97,37 @@ def do(deed: Deed, rows: Iterable[tuple[Ticket, int]], said: Said, *, by: User, 
     for ticket, version in rows:
         try:
             act(ticket, said, by=by, version=version, at=at)
-        except tickets.Stale:
-            report.refused.append((ticket.reference, "Elle a changé depuis que la liste a été lue."))
+        except tickets.Stale as stale:
+            report.refused.append((ticket.reference, _meanwhile(stale.ticket, by)))
         except Refusal as refusal:
             report.refused.append((ticket.reference, str(refusal)))
         else:
             report.done.append(ticket.reference)
     return report
+
+
+def _meanwhile(row: Ticket, me: User) -> str:
+    """Who did what last to a ticket that is not as the list had it; as much as its history says of that moment."""
+    since = "depuis que vous avez lu la liste."
+    changed = TicketChange.objects.filter(ticket=row, at=row.updated_at).order_by("pk").last()
+    said = Message.objects.filter(ticket=row, written_at=row.updated_at).order_by("pk").last()
+    if said is not None:
+        by, name, what = said.author_id, said.author_name, SAID[Message.Kind(said.kind)]
+    elif changed is not None:
+        by, name, what = changed.by_id, changed.by_name, _changed(row, changed)
+    else:
+        return f"Elle a changé {since}"
+    if by == me.pk:
+        return f"Vous l’avez changée vous-même {since}"
+    return f"{PEOPLE.get(name, name)} {ENDED.get(Ticket.Status(row.status), what)} {since}"
+
+
+def _changed(row: Ticket, change: TicketChange) -> str:
+    if change.field != "suivie par":
+        return "l’a changée"
+    if row.assignee is None:
+        return "l’a rendue à l’équipe"
+    return "l’a prise" if row.assignee_id == change.by_id else f"l’a attribuée à {name_of(row.assignee)}"
 
 
 def _assign(ticket: Ticket, said: Said, **named: Any) -> None:

@@ -6,6 +6,7 @@ Made here and not in the template, which shows twenty-five of them: there each d
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.urls import reverse
 
@@ -17,9 +18,9 @@ from support.templatetags.desk import besoin, delai, depuis, etat
 ANY = "D-0000-0000"
 
 
-def in_words(rows: Iterable[Mapping[str, Any]], at: datetime) -> list[dict[str, Any]]:
-    """The rows of `queues.page_of`, as their template shows them."""
-    address = reverse("desk_ticket", args=[ANY])
+def in_words(rows: Iterable[Mapping[str, Any]], at: datetime, *, query: str) -> list[dict[str, Any]]:
+    """The rows of `queues.page_of`, as their template shows them. `query`: the list that they are in."""
+    address = f"{reverse('desk_ticket', args=[ANY])}?{urlencode({'liste': query})}"
     return [_in_words(row, address, at) for row in rows]
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
+from django.db.models.functions import Coalesce, Concat, NullIf, Trim
 
 from bma_portal import exports
 from migration.phases import Phase
@@ -13,6 +14,7 @@ from support.needs import NEEDS
 from support.templatetags.desk import STATES
 
 CHUNK = 500
+NAME = Trim(Concat("assignee__first_name", Value(" "), "assignee__last_name"))
 # The columns: their heading, the field, how it is written. No message and no note is among them.
 COLUMNS: tuple[tuple[str, str, dict[str, str] | None], ...] = (
     ("Référence", "reference", None),
@@ -30,7 +32,7 @@ COLUMNS: tuple[tuple[str, str, dict[str, str] | None], ...] = (
     ("Phase à l’ouverture", "phase", dict(Phase.choices)),
     ("Lot", "batch__number", None),
     ("Arrivée par", "channel", dict(Ticket.Channel.choices)),
-    ("Suivie par", "assignee__username", None),
+    ("Suivie par", "followed_by_name", None),
     ("Incident", "incident__title", None),
     ("Jointe à", "merged_into__reference", None),
     ("Ouverte le", "opened_at", None),
@@ -51,6 +53,7 @@ def rows(tickets: QuerySet[Ticket]) -> Iterator[str]:
 
 def _values(tickets: QuerySet[Ticket]) -> Iterator[list[Any]]:
     fields = ["pk", *(field for _heading, field, _words in COLUMNS)]
+    tickets = tickets.annotate(followed_by_name=Coalesce(NullIf(NAME, Value("")), "assignee__username"))
     last = 0
     while chunk := list(tickets.filter(pk__gt=last).order_by("pk").values_list(*fields)[:CHUNK]):
         for _pk, *values in chunk:

@@ -70,6 +70,10 @@ class Line:
     satisfied: int = 0
 
     @property
+    def running(self) -> int:
+        return self.opened - self.solved
+
+    @property
     def first_hours(self) -> str:
         """« 1 h 30 » of working time; nothing while nobody was answered."""
         if self.first_minutes is None:

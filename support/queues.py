@@ -238,6 +238,16 @@ def page_of(tickets: QuerySet[Ticket], criteria: Criteria) -> Page:
     )
 
 
+def neighbour(criteria: Criteria, reference: str, step: int, *, team: str, user: User, at: datetime) -> str:
+    """The ticket after (1) or before (-1) that one in its list; its first if that one has left it; "" at an end."""
+    found = ordered(wanted(criteria, team=team, user=user, at=at), criteria)
+    references = list(found.values_list("reference", flat=True)[: COUNTED + 1])
+    if reference not in references:
+        return references[0] if references else ""
+    place = references.index(reference) + step
+    return references[place] if 0 <= place < len(references) else ""
+
+
 def _rows(keys: list[int]) -> QuerySet[Ticket, Any]:
     """Each knows if its mailbox asks the same thing elsewhere."""
     same = {name: OuterRef(name) for name in ("mailbox", "need", "team")}

@@ -51,6 +51,60 @@
     target.click();
   });
 
+  // Ctrl + Entrée sends what one is writing: no single key does, so it is never switched off
+
+  const SENDS = { reponse: "envoyer", note: "garder-note" };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.repeat || event.isComposing) return;
+    const button = document.getElementById(SENDS[event.target.id]);
+    if (!button) return;
+    event.preventDefault();
+    button.form.requestSubmit(button);
+  });
+
+  // What did not leave is said beside what one wrote, and goes at the next try
+
+  const HEAVIEST = 8_000_000;
+  const KEPT = "Votre texte est toujours là.";
+  const WHY = {
+    0: `Le portail ne répond pas. ${KEPT} Réessayez dans un moment.`,
+    403: `Le portail a refusé ce geste\u00a0: votre session a peut-être changé. ${KEPT} Copiez-le, puis rechargez la page.`,
+    404: `Cette demande n’est plus à votre équipe. ${KEPT}`,
+    413: `Vos fichiers sont trop lourds\u00a0: rien n’est parti. ${KEPT} Trois fichiers au plus, 8\u00a0Mo chacun.`,
+    429: `Trop de gestes en peu de temps. ${KEPT} Attendez un moment, puis réessayez.`,
+  };
+
+  function fail(source, why) {
+    const form = source.closest("form");
+    if (source.id === "brouillon") {
+      source.textContent = `Le brouillon n’est pas gardé. ${KEPT}`;
+    } else if (!form) {
+      say.textContent = why; // a link, which stands by itself
+    } else {
+      say.textContent = "";
+      const told = document.createElement("p");
+      told.className = "dt-failed";
+      told.setAttribute("role", "alert");
+      told.textContent = why;
+      (form.querySelector(".dt-acts") ?? form).before(told);
+    }
+  }
+
+  function forget() {
+    for (const told of document.querySelectorAll(".dt-failed")) told.remove();
+  }
+
+  document.addEventListener("submit", (event) => {
+    forget();
+    const files = [...event.target.querySelectorAll("input[type=file]")].flatMap((input) => [...input.files]);
+    const heavy = files.find((file) => file.size > HEAVIEST);
+    if (!heavy) return;
+    event.preventDefault();
+    event.stopPropagation(); // before htmx
+    fail(event.target, `«\u00a0${heavy.name}\u00a0» dépasse 8\u00a0Mo\u00a0: rien n’est parti. ${KEPT} Choisissez un fichier plus petit.`);
+  }, true);
+
   // An answer that may still be recalled: the seconds are shown, and told to nobody who listens; then it is gone
 
   setInterval(() => {
@@ -112,10 +166,15 @@
     if (event.detail.xhr.status === 404 && event.target.id === "nouveau") {
       event.target.remove(); // nobody's of this team any more: nothing is asked again
       say.textContent = "Cette demande n’est plus à votre équipe.";
+    } else if (event.target.id !== "nouveau") {
+      const { status } = event.detail.xhr;
+      fail(event.detail.elt, WHY[status] ?? `Le portail n’a pas pu le faire (erreur ${status}). ${KEPT} Réessayez dans un moment.`);
     }
   });
 
   document.body.addEventListener("htmx:sendError", (event) => {
-    if (event.target.id !== "nouveau") say.textContent = "Le portail ne répond pas. Votre texte est toujours là : réessayez.";
+    if (event.target.id !== "nouveau") fail(event.detail.elt, WHY[0]);
   });
+
+  document.body.addEventListener("htmx:beforeRequest", (event) => event.target.id === "nouveau" || forget());
 })();

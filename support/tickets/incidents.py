@@ -9,7 +9,7 @@ from accounts.models import User
 from bma_portal.errors import Refusal
 from support import canned, ticket_mails
 from support.models import Incident, Message, Ticket
-from support.tickets.common import Kind, hold, index, locked, locked_rows, log, save
+from support.tickets.common import Kind, Status, hold, index, locked, locked_rows, log, resume, save
 from support.tickets.ending import open_items, solve_locked
 
 
@@ -46,6 +46,8 @@ def leave(ticket: Ticket, *, by: User, version: int | None = None, at: datetime)
         row = locked(ticket, version=version)
         log(row, "incident", row.incident or "", "", by=by, at=at)
         row.incident = None
+        if row.status == Status.WAITING:
+            hold(row, by=by, at=at)  # nothing reminded its requester meanwhile: that begins now
         save(row, at=at)
     return row
 
@@ -62,6 +64,7 @@ def preview(incident: Incident, text: str, *, at: datetime) -> list[tuple[Ticket
 def update(incident: Incident, *, text: str, by: User, at: datetime) -> int:
     """Answer every ticket of the incident at once: all or none. Returns how many.
 
+    The incident goes on: each is answered, in progress, and its requester owes nothing.
     Raises Refusal if a variable has no value for one of them.
     """
     if not text.strip():
@@ -73,7 +76,7 @@ def update(incident: Incident, *, text: str, by: User, at: datetime) -> int:
         tickets = _locked_children(row)
         for ticket in tickets:
             _say(ticket, text, by=by, at=at)
-            hold(ticket, by=by, at=at)
+            _go_on(ticket, by=by, at=at)
             save(ticket, at=at)
     return len(tickets)
 
@@ -112,6 +115,16 @@ def _say(ticket: Ticket, text: str, *, by: User, at: datetime) -> None:
     ticket.first_answered_at = ticket.first_answered_at or at
     ticket.asked_at, ticket.held_minutes_asked = None, 0
     ticket_mails.tell_answer(ticket, message, at=at)
+
+
+def _go_on(ticket: Ticket, *, by: User, at: datetime) -> None:
+    """In progress, with whoever follows it; with whoever wrote, if nobody does."""
+    if ticket.assignee_id is None:
+        ticket.assignee = by
+        log(ticket, "suivie par", "", by, by=by, at=at, why="a répondu")
+    if ticket.status != Status.OPEN:
+        resume(ticket, Status.OPEN, by=by, at=at)
+    ticket.acted_at = at  # nobody leaves it aside while its incident is worked at
 
 
 def _children(incident: Incident) -> Iterable[Ticket]:

@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 
 from bma_portal.clock import brussels_date, working_days_after
 from support import attachments, sla, ticket_mail_kinds, ticket_mails
-from support.models import Attachment, Team, Ticket
+from support.models import Attachment, Incident, Team, Ticket
 from support.tickets.assigning import release_locked
 from support.tickets.common import (
     CLOSE_WORKING_DAYS,
@@ -112,6 +112,11 @@ def release_forgotten(*, at: datetime) -> int:
     )
 
 
+def _waiting() -> "QuerySet[Ticket]":
+    """Those whose requester is to answer; while an incident goes on, nobody's silence counts (F14)."""
+    return Ticket.objects.filter(status=Status.WAITING).exclude(incident__status=Incident.Status.OPEN)
+
+
 def remind(*, at: datetime) -> int:
     """Twice, before a ticket that waits for its requester is closed (F21)."""
     today = brussels_date(at)
@@ -125,9 +130,7 @@ def remind(*, at: datetime) -> int:
         row.save(update_fields=["reminders", "reminded_at"])
         ticket_mails.tell_requester(ticket_mail_kinds.Reminder, row, at=at)
 
-    waiting = Ticket.objects.filter(status=Status.WAITING).filter(
-        Q(reminded_at=None) | Q(reminded_at__lte=at - timedelta(days=1))
-    )
+    waiting = _waiting().filter(Q(reminded_at=None) | Q(reminded_at__lte=at - timedelta(days=1)))
     return sum(
         _each(waiting.filter(reminders=number, held_since__lte=at - timedelta(days=days)), deed, first="held_since")
         for number, days in enumerate(REMIND_WORKING_DAYS)
@@ -154,8 +157,7 @@ def close_old(*, at: datetime) -> int:
     def settled(row: Ticket) -> None:
         close_locked(row, why="résolue.", by=PORTAL, tell=False, at=at)
 
-    left = Ticket.objects.filter(
-        status=Status.WAITING,
+    left = _waiting().filter(
         reminders=len(REMIND_WORKING_DAYS),
         held_since__lte=at - timedelta(days=CLOSE_WORKING_DAYS),
     )

@@ -4,7 +4,7 @@ import pytest
 
 from bma_portal import clock
 from bma_portal.mail.models import OutgoingMail
-from support import bulk
+from support import bulk, tickets
 from support.models import Ticket, TicketChange, TicketCheck
 from tests.factories_holders import NOON
 from tests.factories_tickets import IncidentFactory, TicketFactory, agent
@@ -111,7 +111,7 @@ def test_several_are_closed_with_a_reason_and_one_that_refuses_is_named(desk, le
     page = confirmed(desk, "clore", ready, unchecked, why="Le service est rétabli.")
     assert again(ready).status == Status.CLOSED
     assert again(unchecked).status == Status.NEW
-    assert f"{unchecked.reference} n’a pas changé : Avant de fermer cette demande, cochez" in page.text
+    assert f"{unchecked.reference} : rien n’est fait. Avant de fermer cette demande, cochez" in page.text
     assert f"fait pour 1 demande ({ready.reference})" in page.text
     for item in ("serie", "garantie"):
         TicketCheck.objects.create(ticket=unchecked, item=item, by=lena, at=NOON)
@@ -122,11 +122,30 @@ def test_several_are_closed_with_a_reason_and_one_that_refuses_is_named(desk, le
 def test_a_ticket_that_a_colleague_changed_meanwhile_stays_as_they_left_it(desk):
     one, two = TicketFactory(), TicketFactory()
     values = ticked(one, two)
-    Desk(agent("etnic", first_name="Noé")).send("/desk/ensemble/", {"prendre": values[0]})
+    Desk(agent("etnic", first_name="Noé", last_name="Inventé")).send("/desk/ensemble/", {"prendre": values[0]})
     page = desk.send("/desk/ensemble/", {"deed": "prendre", "refs": values, "sure": "1"})
-    assert f"{one.reference} n’a pas changé : Elle a changé depuis que la liste a été lue" in page.text
+    told = f"{one.reference} : rien n’est fait. Noé Inventé l’a prise depuis que vous avez lu la liste."
+    assert told in page.text
     assert again(one).assignee.first_name == "Noé"
     assert again(two).assignee == desk.person
+
+
+def test_what_was_done_meanwhile_is_said_as_far_as_it_is_known(desk, lena):
+    noe = agent("etnic", first_name="Noé", last_name="Inventé")
+
+    def meanwhile(deed, **more):
+        ticket = TicketFactory()
+        values = ticked(ticket)
+        deed(ticket, at=NOON, **more)
+        page = desk.send("/desk/ensemble/", {"deed": "rendre", "refs": values, "sure": "1"})
+        return page.text.partition(f"{ticket.reference} : rien n’est fait. ")[2].partition(" depuis que")[0]
+
+    assert meanwhile(tickets.assign, to=lena, by=noe) == "Noé Inventé l’a attribuée à Léna Inventée"
+    assert meanwhile(tickets.answer, text="Bonjour.", by=noe, version=0) == "Noé Inventé y a répondu"
+    assert meanwhile(tickets.requester_wrote, text="Et puis ?").endswith(" y a écrit")
+    assert meanwhile(tickets.close, why="Réglé.", by=noe) == "Noé Inventé l’a close"
+    assert meanwhile(tickets.take, by=lena) == "Vous l’avez changée vous-même"
+    assert meanwhile(tickets.wait, by=noe) == "Elle a changé"  # neither said nor changed anything else
 
 
 def test_another_team_s_ticket_is_never_touched_and_never_named(desk):

@@ -36,7 +36,7 @@ def test_tickets_are_counted_by_everything_that_they_are_sorted_by():
     TicketFactory(merged=True, subject="Ne compte pas ; celle qu’elle rejoint, oui")
     found = figures.tickets(["etnic", "sgne"], ASKED, at=NOON)
     total = found.total
-    assert (total.opened, total.solved, total.late, total.reopened) == (5, 3, 1, 2)
+    assert (total.opened, total.running, total.solved, total.late, total.reopened) == (5, 2, 3, 1, 2)
     assert (total.satisfied, total.opinions, total.satisfaction) == (1, 2, "50\N{NO-BREAK SPACE}%")
     teams = by_label(found.tables["team"])
     assert (teams["ETNIC"].opened, teams["SGNE"].opened) == (4, 1)
@@ -93,15 +93,17 @@ def test_a_team_sees_the_numbers_of_its_role():
     PasswordResetFactory(mode=True, shown=True, path="mode")
     page = Desk(agent("etnic"))(path="/desk/chiffres/")
     page.assert_sound()
-    assert "2 demandes ouvertes" in page.text
+    assert "2 demandes reçues" in page.text
+    assert "2 encore en cours" in page.text
+    assert "ouverte" not in page.text
     assert "Nouveaux mots de passe" in page.text
-    assert "1 demande ouverte" in Desk(agent("sgne"))("de=priminfo", path="/desk/chiffres/").text
+    assert "1 demande reçue" in Desk(agent("sgne"))("de=priminfo", path="/desk/chiffres/").text
     page = Desk(agent("priminfo"))("de=etnic", path="/desk/chiffres/")
     page.assert_sound()
-    assert "1 demande ouverte" in page.text
+    assert "1 demande reçue" in page.text
     assert "autre souci technique" not in page.text
     assert "mots de passe" not in page.text
-    assert "Aucune demande n’a été ouverte" in Desk(agent("enseignement_be"))(path="/desk/chiffres/").text
+    assert "Aucune demande n’a été reçue" in Desk(agent("enseignement_be"))(path="/desk/chiffres/").text
 
 
 def test_a_period_is_what_was_asked_as_far_as_it_makes_sense():

@@ -76,7 +76,7 @@ def test_a_message_is_shown_as_each_will_read_it_before_it_leaves(desk):
         "Bonjour Bo, nous cherchons encore.",
     }
     assert OutgoingMail.objects.filter(kind="ticket.answered").count() == 2
-    assert Ticket.objects.filter(incident=incident, status="waiting").count() == 2
+    assert Ticket.objects.filter(incident=incident, status="open", assignee=desk.person).count() == 2
 
 
 def test_a_variable_without_value_for_one_of_them_holds_the_message_back(desk):

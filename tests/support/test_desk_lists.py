@@ -13,7 +13,7 @@ from django.test import Client
 
 from bma_portal import clock
 from bma_portal.models import AuditEntry
-from support import exports, queues
+from support import exports, queues, tickets
 from support.models import SavedView, Ticket
 from tests.factories import MailboxFactory, OrganisationFactory
 from tests.factories_holders import NOON
@@ -341,6 +341,9 @@ def test_a_list_is_exported_one_row_per_ticket_and_the_audit_says_so(desk, lena,
     for n in range(5):
         ticket = TicketFactory(need="cerbere", subject=f"n{n}", message="Un secret de famille")
         MessageFactory(ticket=ticket, note=True, text="Une note du bureau")
+    nameless = agent("etnic", username="sans-nom", first_name="", last_name="")
+    for ticket, person in zip(Ticket.objects.order_by("pk")[:2], (lena, nameless), strict=True):
+        tickets.take(ticket, by=person, at=NOON)
     TicketFactory(need="technique")
     TicketFactory(team="sgne", need="cerbere")
     answer = desk.client.get("/desk/export/?file=toutes&besoin=cerbere")
@@ -348,7 +351,8 @@ def test_a_list_is_exported_one_row_per_ticket_and_the_audit_says_so(desk, lena,
     assert heading[:3] == ["Référence", "État", "Priorité"]
     assert [row[5] for row in rows] == ["n0", "n1", "n2", "n3", "n4"]
     assert rows[0][heading.index("Ouverte le")] == "15/10/2026 11:00"
-    assert rows[0][1] == "à prendre"
+    assert rows[2][1] == "à prendre"
+    assert [row[heading.index("Suivie par")] for row in rows] == ["Léna Inventée", "sans-nom", "", "", ""]
     everything = " ".join(" ".join(row) for row in rows)
     assert "famille" not in everything
     assert "note" not in everything

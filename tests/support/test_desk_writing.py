@@ -143,6 +143,7 @@ def test_a_note_on_a_page_that_is_too_old_comes_back(sheet, ticket):
 def test_what_is_being_written_is_kept_by_itself_or_by_a_button(sheet, ticket, lena):
     page = sheet.do("brouillon", text="Je commence", htmx=True)
     assert "Brouillon gardé à 10 h 00." in page.text
+    assert f'data-hx-post="{sheet.address("brouillon/")}"' in page.html  # it goes on being kept
     assert Draft.objects.get().text == "Je commence"
     assert "Je commence</textarea>" in sheet().html
     assert "Je commence</textarea>" not in Sheet(agent(), ticket)().html  # each one's own

@@ -66,7 +66,7 @@ def test_another_day_is_announced_and_today_is_one_click_away(etnic):
     page = opened(etnic, "desk_rules", date="2025-09-01")
     assert "Vous regardez les règles du lundi 1er septembre 2025" in page.text
     assert reverse("desk_rules") in page.links
-    assert "toutes les boîtes sont en P6" in page.text
+    assert "ce jour-là, les boîtes migrées sont en P6" in page.text
     assert "Vous regardez" not in opened(etnic, "desk_rules", date="2024-11-15").text
     assert "Vous regardez" in opened(etnic, "desk_rules", date="1/9/2025").text
 
@@ -135,6 +135,14 @@ def test_what_if_says_the_route_of_a_mailbox_on_a_day_and_why(etnic):
     page = opened(etnic, "desk_rules_what_if", date="2025-04-25", **asked)
     assert "le formulaire MODE" in page.text
     assert "une unité de type « Secondaire ordinaire » est dans MODE" in page.text
+
+
+def test_what_if_never_says_of_a_mailbox_that_it_migrated_where_no_migration_is_recorded(etnic):
+    left, gone = MoveFactory(), MoveFactory(migrated=True)
+    said = "P6 : ancien serveur fermé. Aucune migration n’est enregistrée pour cette boîte"
+    asked = {"besoin": "ancien-mot-de-passe", "date": "2025-04-25"}
+    assert said in opened(etnic, "desk_rules_what_if", numero=left.mailbox.address, **asked).text
+    assert said not in opened(etnic, "desk_rules_what_if", numero=gone.mailbox.address, **asked).text
 
 
 def test_what_if_imagines_a_unit_and_asks_what_the_need_asks(etnic):

@@ -68,6 +68,31 @@ def test_two_reminders_then_it_is_closed():
     assert "deux rappels" in mails("ticket.closed")[0].text
 
 
+def test_while_an_incident_goes_on_nobody_s_silence_counts():
+    by, other = agent(), agent()
+    incident = tickets.declare(team="etnic", title="Webmail lent", text="Lent.", need="", by=by, at=AT)
+    new, taken, waiting, left = (asked(first_name=name) for name in ("Ana", "Lou", "Noa", "Max"))
+    for ticket in (new, taken, waiting, left):
+        tickets.join(ticket, incident, by=by, at=AT)
+    tickets.take(taken, by=other, at=AT)
+    tickets.answer(waiting, text="Quelle version ?", by=other, version=None, at=on(14, 9, 30))
+    tickets.update(incident, text="Nous y travaillons ; vous n’avez rien à faire.", by=by, at=on(14, 10))
+    rows = [again(ticket) for ticket in (new, taken, waiting)]
+    assert [(row.status, row.assignee) for row in rows] == [("open", by), ("open", other), ("open", other)]
+    assert all(row.first_answered_at and row.asked_at is None and row.due_for == "solve" for row in rows)
+    tickets.answer(again(waiting), text="Et depuis quand ?", by=other, version=None, at=on(14, 11))
+    tickets.answer(again(left), text="Et chez vous ?", by=other, version=None, at=on(14, 11))
+    for day in range(15, 30):
+        tickets.tick(at=on(day, 9))
+    assert not mails("ticket.reminder")
+    assert not mails("ticket.closed")
+    tickets.leave(again(left), by=by, at=on(29, 10))
+    tickets.tick(at=on(30, 9))
+    assert not mails("ticket.reminder")  # its days begin anew
+    assert tickets.solve_incident(incident, text="C’est réparé.", by=by, at=on(30, 10)) == 3
+    assert {again(ticket).status for ticket in (new, taken, waiting)} == {"solved"}
+
+
 def test_a_solved_one_closes_by_itself_and_says_nothing_more():
     ticket = asked()
     tickets.solve(ticket, by=agent(), at=on(14, 10))

@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from bma_portal.templatetags.french import insecable
 from support import bulk, queues
 from support.desk import desk_page
 from support.forms_desk import deed_form
@@ -76,5 +77,5 @@ def _done(
         names = ", ".join(report.done[:5]) + ("…" if count > 5 else "")
         messages.success(request, f"{deed.label.rstrip('…')} : fait pour {count} demande{'s'[: count > 1]} ({names}).")
     for reference, why in report.refused:
-        messages.error(request, f"{reference} n’a pas changé : {why}")
+        messages.error(request, insecable(f"{reference} : rien n’est fait. {why}"))
     return back

@@ -71,7 +71,7 @@ def listed(
         "heading": queues.QUEUES[criteria.file],
         "team_name": TEAMS(team).label,
         "page": page,
-        "rows": in_words(page.rows, at),
+        "rows": in_words(page.rows, at, query=query),
         "around": around,
         "badges": around.badges,
         "previous": f"{here}page={criteria.page - 1}" if criteria.page > 1 else "",

@@ -3,7 +3,9 @@
 import math
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import OuterRef
 from django.db.models.functions import JSONObject
@@ -15,7 +17,7 @@ from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
 from bma_portal.mail.models import OutgoingMail
-from support import canned
+from support import canned, queues
 from support.desk import REFERENCE, desk_page, visible_ticket
 from support.desk_deeds import FIRST, open_deeds
 from support.forms_desk_ticket import BIGGEST, THEN, AnswerForm, NoteForm, number, seen
@@ -26,11 +28,14 @@ from support.ticket_page import TicketPage, page_of
 from support.tickets import answers_in_words, need_label
 from support.tickets.common import PORTAL, REQUESTER
 from support.tickets.recalling import ends
+from support.views.desk.saved import read as criteria_of
 
 # With each deed goes what its page had read, in its form or in its address
 READ_AT = "version={}&amp;vu={}"
 READ = '<input type="hidden" name="version" value="{}"><input type="hidden" name="vu" value="{}">'
 QUEUED = OutgoingMail.Status.QUEUED
+STEPS = {"suivante": 1, "precedente": -1}
+AT_THE_END = "Vous êtes au bout de cette liste."
 STOP_POLLING = 286  # htmx: take this answer, and ask no more
 DUE_FOR = {
     "first": "Première réponse",
@@ -43,12 +48,43 @@ DUE_FOR = {
 @require_safe
 @desk_page
 def sheet(request: HttpRequest, reference: str) -> HttpResponse:
-    """The page of a ticket. A merged one leads to the one that stays; `?vu=`: what came after that is marked."""
+    """The page of a ticket. A merged one leads to the one that stays; `?vu=`: what came after that is marked.
+
+    `?liste=`: the list it was opened from; `&aller=suivante` or `precedente` goes on in it.
+    """
     page = read(request, reference, since=seen(request.GET) if "vu" in request.GET else None)
     goes_to = page.ticket.merged_into
     if goes_to is not None:
         return redirect("desk_ticket", reference=goes_to.reference)
+    if request.GET.get("aller") in STEPS:
+        beside = going_on(request, page.ticket.reference, STEPS[request.GET["aller"]])
+        if not beside:
+            messages.info(request, AT_THE_END)
+        return redirect(beside or list_of(request))
     return show(request, page)
+
+
+def came_from(request: HttpRequest) -> str:
+    """The query of the list that this ticket was opened from, as `queues` writes it; nothing if it was from none."""
+    said = request.POST.get("liste") or request.GET.get("liste") or ""
+    return criteria_of(said).query() if said else ""
+
+
+def going_on(request: HttpRequest, reference: str, step: int) -> str:
+    """The address of that ticket's neighbour in the list one came from; nothing where it ends."""
+    query = came_from(request)
+    team, at = request.team, request.at  # type: ignore[attr-defined]
+    found = queues.neighbour(criteria_of(query), reference, step, team=team, user=request.user, at=at)  # type: ignore[arg-type]
+    return address_of(found, query) if found else ""
+
+
+def list_of(request: HttpRequest) -> str:
+    return f"{reverse('desk')}?{came_from(request)}"
+
+
+def address_of(reference: str, query: str) -> str:
+    there = reverse("desk_ticket", args=[reference])
+    return f"{there}?{urlencode({'liste': query})}" if query else there
 
 
 def read(request: HttpRequest, reference: str, *, since: tuple[int, int] | None = None) -> TicketPage:
@@ -76,6 +112,7 @@ def show(
     requests = sum(line.kind == Message.Kind.REQUEST for line in page.thread)
     deeds = open_deeds(ticket, request.user, requests=requests)  # type: ignore[arg-type]
     phase = page.status.phase if page.status else ticket.phase
+    liste = came_from(request)
     draft = {"text": page.draft.text} if page.draft else {}
     here = reverse("desk_ticket", args=[ticket.reference])
     context = {
@@ -90,6 +127,8 @@ def show(
         "more": [deed for deed in deeds if deed.slug not in FIRST],
         "canned": canned.suited(page.canned, phase=phase, need=ticket.need),
         "here": here,
+        "liste": liste,
+        "in_list": f"{here}?{urlencode({'liste': liste})}" if liste else "",
         "beside": here.removesuffix(f"{ticket.reference}/"),  # what the other tickets' addresses begin with
         "read": format_html(READ, ticket.version, page.seen),
         "read_at": format_html(READ_AT, ticket.version, page.seen),
@@ -136,13 +175,13 @@ def news(request: HttpRequest, reference: str) -> HttpResponse:
     if not REFERENCE.fullmatch(reference.upper()):
         raise Http404
     here = OuterRef("pk")
-    messages = Message.objects.filter(ticket=here).order_by("-pk")[:1]
+    said = Message.objects.filter(ticket=here).order_by("-pk")[:1]
     changes = TicketChange.objects.filter(ticket=here).order_by("-pk")[:1]
     found = (
         Ticket.objects.filter(reference=reference.upper(), team__in=request.teams)  # type: ignore[attr-defined]
         .annotate(
             wrote=ArraySubquery(
-                messages.values(row=JSONObject(at="written_at", who="author_name", by="author_id", kind="kind"))
+                said.values(row=JSONObject(at="written_at", who="author_name", by="author_id", kind="kind"))
             ),
             changed=ArraySubquery(changes.values(row=JSONObject(at="at", who="by_name", by="by_id", kind="field"))),
         )

@@ -9,6 +9,8 @@ from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.html import format_html
+from django_htmx.http import HttpResponseClientRedirect
 
 from bma_portal.errors import Refusal
 from bma_portal.templatetags.french import insecable
@@ -16,7 +18,7 @@ from support import canned, tickets
 from support.forms_desk_ticket import BIGGEST, LONGEST, THEN, AnswerForm, NoteForm, kept, number, seen
 from support.models import CannedAnswer, Message, Ticket, TicketChange
 from support.tickets import Stale
-from support.views.desk.ticket import news_since, read, show
+from support.views.desk.ticket import AT_THE_END, address_of, came_from, going_on, list_of, news_since, read, show
 
 INVALID, CONFLICT = 422, 409
 MAY_BE_RECALLED = "« Rappeler » la reprend tant qu’elle n’est pas partie."
@@ -40,6 +42,8 @@ def answer(request: HttpRequest, ticket: Ticket) -> HttpResponse:
     if not form.is_valid():
         return _written(request, ticket, answer=form, status=INVALID)
     text, then = form.cleaned_data["text"], form.cleaned_data["then"]
+    goes_on = "suivante" in typed
+    beside = going_on(request, ticket.reference, 1) if goes_on else ""  # before this one may leave that list
     try:
         if "apercu" in typed:
             canned.refuse_unresolved(text)
@@ -61,6 +65,8 @@ def answer(request: HttpRequest, ticket: Ticket) -> HttpResponse:
         form.add_error(None, insecable(str(refusal)))
         return _written(request, ticket, answer=form, status=INVALID)
     said = SAID[Ticket.Status(then)]
+    if goes_on:
+        return _onward(request, ticket, said, beside)
     return _done(request, ticket, f"{said} {MAY_BE_RECALLED}" if settings.RECALL_SECONDS else said)
 
 
@@ -105,7 +111,8 @@ def draft(request: HttpRequest, ticket: Ticket) -> HttpResponse:
     at = request.at  # type: ignore[attr-defined]
     tickets.save_draft(ticket, text=text, by=request.user, at=at)  # type: ignore[arg-type]
     if request.htmx:  # type: ignore[attr-defined]
-        return render(request, "support/desk/ticket_draft.html", {"at": at if text.strip() else None})
+        context = {"here": reverse("desk_ticket", args=[ticket.reference]), "at": at if text.strip() else None}
+        return render(request, "support/desk/ticket_draft.html", context)
     messages.success(request, "Votre brouillon est gardé." if text.strip() else "Il n’y a plus de brouillon.")
     return redirect("desk_ticket", reference=ticket.reference)
 
@@ -138,7 +145,18 @@ def _too_old(request: HttpRequest, ticket: Ticket, **forms: Any) -> HttpResponse
 
 def _done(request: HttpRequest, ticket: Ticket, said: str) -> HttpResponse:
     messages.success(request, insecable(said))
-    return redirect(reverse("desk_ticket", args=[ticket.reference]))
+    return redirect(address_of(ticket.reference, came_from(request)))
+
+
+def _onward(request: HttpRequest, ticket: Ticket, said: str, beside: str) -> HttpResponse:
+    """To the next ticket, or to the list after its last; the answer is recalled where it was given, a press away."""
+    there = address_of(ticket.reference, came_from(request))
+    back = format_html(' <a href="{}#rappel">{}</a>', there, f"Revenir à {ticket.reference} pour la rappeler")
+    messages.success(request, format_html("{}{}", insecable(said), back if settings.RECALL_SECONDS else ""))
+    if not beside:
+        messages.info(request, AT_THE_END)
+    address = beside or list_of(request)
+    return HttpResponseClientRedirect(address) if request.htmx else redirect(address)  # type: ignore[attr-defined]
 
 
 def _with_canned(request: HttpRequest, ticket: Ticket, typed: Any) -> HttpResponse:
@@ -169,5 +187,6 @@ def _preview(request: HttpRequest, ticket: Ticket, form: AnswerForm) -> HttpResp
         "had_files": bool(form.cleaned_data["pieces"]),
         "version": request.POST.get("version", "")[:12],
         "vu": request.POST.get("vu", "")[:30],
+        "liste": came_from(request),
     }
     return render(request, "support/desk/ticket_preview.html", context)
