@@ -96,5 +96,25 @@ def test_what_one_types_in_a_ticket_counts_with_its_need(real_articles):
     assert [hit.slug for hit in search.suggest("xyzzy", need="internet", at=at)] == ["pas-d-internet"]
 
 
+@pytest.mark.parametrize(
+    ("day", "phase", "told"),
+    [
+        (DAYS[0], None, False),  # no mailbox was named: only what holds for all
+        (DAYS[0], "not_started", True),
+        (DAYS[0], "confirmed", False),
+        (DAYS[1], None, False),
+        (DAYS[1], "migrated", False),
+    ],
+)
+def test_an_excerpt_quotes_nothing_that_the_article_would_not_show(real_articles, day, phase, told):
+    """« Il n’est donc pas perdu : le mail 2 vous l’apportera » is for those whom mail 2 has not reached."""
+    for hits in (
+        search.search("mot de passe perdu", moment(brussels(day, 12), phase)),
+        search.suggest("mot de passe perdu", need="nouveau-mot-de-passe", at=brussels(day, 12), phase=phase),
+    ):
+        found = next(hit for hit in hits if hit.slug == "nouveau-mot-de-passe-perdu")
+        assert ("Il n’est donc pas" in found.excerpt) == told
+
+
 def test_two_searches_of_the_same_give_the_same(real_articles):
     assert first("mdp boite", DAYS[1], limit=10) == first("mdp boite", DAYS[1], limit=10)
