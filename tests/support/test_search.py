@@ -58,6 +58,21 @@ def test_the_right_article_is_among_the_first_three(real_articles, day):
     assert wrong == [], f"{asked - len(wrong)}/{asked} le {day}\n" + "\n".join(wrong)
 
 
+@pytest.mark.parametrize("day", DAYS)
+@pytest.mark.parametrize(
+    ("question", "slug"),
+    [
+        ("deux écoles", "renvoi-automatique"),
+        ("envoyer un mail a un parent", "usage-de-la-bma"),
+        ("téléphone etnic", "a-qui-s-adresser"),
+        ("pop", "pop-garder-ses-mails"),
+        ("retrouver mot de passe enregistré", "mot-de-passe-edge"),  # it comes with Windows
+    ],
+)
+def test_the_first_answer_is_the_one_that_is_meant(real_articles, question, slug, day):
+    assert first(question, day)[0] == slug
+
+
 def test_every_question_is_answered_on_one_day_at_least(real_articles):
     counted = Counter(
         question
