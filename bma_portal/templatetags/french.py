@@ -46,6 +46,12 @@ def insecable(sentence: str) -> str:
     return re.sub(r" (?=[:;?!»])|(?<=«) ", "\N{NO-BREAK SPACE}", sentence)
 
 
+@register.filter(is_safe=True)
+def sans_code(source: str) -> str:
+    """A source without the code that staff know its document by: « FAQ d’octobre 2024, §5 (S1) »."""
+    return re.sub(r"[ \N{NO-BREAK SPACE}]\(S[0-4]\)", "", source)
+
+
 def _without_year(value: date) -> str:
     return f"{WEEKDAYS[value.weekday()]} {_day(value)} {MONTHS[value.month]}"
 

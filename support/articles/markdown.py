@@ -181,11 +181,14 @@ def _figure(image: Token) -> str:
 
 
 @lru_cache(maxsize=256)
-def plain(body: str, day: date | None = None) -> tuple[str, ...]:
-    """The paragraphs as words alone, to be indexed and quoted: no markup, no placeholder, no heading twice."""
+def plain(body: str, day: date | None = None, phase: str | None = None) -> tuple[str, ...]:
+    """The paragraphs as words alone, to be indexed and quoted: no markup, no placeholder, no heading twice.
+
+    Without a day, all of them; for a day, those for that phase, and for everybody where none is known.
+    """
     found = []
     for block in blocks(body):
-        if day and not in_force(block, day):
+        if day and not (in_force(block, day) and (not block.phases or phase in block.phases)):
             continue
         for token in tokens(block.text):
             if token.type == "inline":
@@ -229,6 +232,18 @@ def fill(html: str, values: dict[str, tuple[str, str]]) -> str:
         return f'href="{escape(values[found[1]][1])}"' if found[1] in values else 'href="#"'
 
     return PLACEHOLDER.sub(said, re.sub(rf'href="{LINK_PREFIX}([a-z_-]+)"', linked, html))
+
+
+_ABOUT_A_MAILBOX = re.compile(r'href="(/(?:aide|demandes/nouvelle|ma-boite/etat|mot-de-passe)/[^"?#]*)(?:\?([^"#]*))?')
+
+
+def for_number(html: str, number: str) -> str:
+    """The same, its links to pages about a mailbox carrying that number on; none: as it was."""
+    if not number:
+        return html
+    return _ABOUT_A_MAILBOX.sub(
+        lambda found: f'href="{found[1]}?{found[2] + "&amp;" if found[2] else ""}numero={number}', html
+    )
 
 
 def headings(body: str) -> list[str]:

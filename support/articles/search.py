@@ -258,7 +258,7 @@ def _marks(terms: list[Term]) -> Marks:
 def _hit(article: Article, score: float, version: ArticleVersion | None, marks: Marks, now: Moment) -> Hit:
     best = article.summary
     if version is not None:
-        parts = [part for words in markdown.plain(version.body, now.day) for part in _parts(words)]
+        parts = [part for words in markdown.plain(version.body, now.day, now.phase) for part in _parts(words)]
         best = max([article.summary, *parts], key=lambda words: (_marked(words, marks), words == article.summary))
     return Hit(
         article.slug, article.title, article.summary, article.topic, article.ends_with_old_server, score,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 
 from django.db.models import F, Q, QuerySet
 from django.template.loader import render_to_string
@@ -13,7 +14,7 @@ from accounts.models import Contact
 from bma_portal.clock import brussels_date
 from migration.campaigns import default_campaign
 from migration.models import Campaign
-from migration.phases import Phase
+from migration.phases import Phase, Programme, programme_at
 from support.articles import markdown, synonyms
 from support.models import Article, ArticleVersion
 
@@ -40,7 +41,7 @@ CASES = {
 class Moment:
     """What decides on what is shown: the day, the phase of a mailbox if one was named, the old server's end.
 
-    Once the old server is closed nobody is before a migration: whoever names no mailbox reads as one that migrated.
+    Once all have migrated nobody is before a migration: whoever names no mailbox reads as one that migrated.
     """
 
     at: datetime
@@ -52,9 +53,14 @@ class Moment:
     def closed(self) -> bool:
         return self.day >= self.campaign.old_server_closes_on
 
-    @property
+    @cached_property
     def phase(self) -> str | None:
-        return self.named or (Phase.MIGRATED.value if self.closed else None)
+        if self.named:
+            return self.named
+        running = not self.closed and (
+            self.campaign.pk is None or programme_at(self.campaign, self.at) == Programme.RUNNING
+        )
+        return None if running else Phase.MIGRATED.value
 
 
 def moment(at: datetime, phase: str | None = None) -> Moment:
@@ -98,8 +104,13 @@ def case_of(phases: frozenset[str]) -> str:
     return " ; ou ".join([*each[:1], *(words[0].lower() + words[1:] for words in each[1:])])
 
 
-def body_of(version: ArticleVersion, now: Moment, contacts: Mapping[str, Contact | None]) -> SafeString:
-    """The text for that moment; each paragraph of some phases only says so, unless the phase is known."""
+def body_of(
+    version: ArticleVersion, now: Moment, contacts: Mapping[str, Contact | None], *, number: str = ""
+) -> SafeString:
+    """The text for that moment; each paragraph of some phases only says so, unless the phase is known.
+
+    `number`: of the mailbox that was named, carried on by the links to what may be read or asked for it.
+    """
     found = []
     for piece in markdown.pieces(version.body):
         if not piece.holds(now.day, now.phase):
@@ -116,7 +127,7 @@ def body_of(version: ArticleVersion, now: Moment, contacts: Mapping[str, Contact
         if contact is not None and alone in html:  # a card, like those at the foot of the pages
             card = render_to_string("components/contact.html", {"contact": contact, "about": ""})
             html = html.replace(alone, f'<div class="aide-contact">{card}</div>')
-    html = markdown.fill(html, _values(now, contacts))
+    html = markdown.fill(markdown.for_number(html, number), _values(now, contacts))
     return mark_safe(html)  # noqa: S308  pieces were cleaned, what fills them is escaped
 
 

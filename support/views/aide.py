@@ -201,7 +201,7 @@ def _article_page(request: HttpRequest, version: ArticleVersion, asked: Reading)
     return common | {
         "version": version,
         "article": found,
-        "body": body_of(version, asked.now, common["contacts"]),
+        "body": body_of(version, asked.now, common["contacts"], number=asked.number),
         "by_phase": any(piece.phases for piece in pieces(version.body)),
         "not_for": bool(found.phases and asked.now.named and asked.now.named not in found.phases),
         "old_server": found.ends_with_old_server,
@@ -219,6 +219,7 @@ def vote(request: HttpRequest, slug: str) -> HttpResponse:
     if version is None:
         raise Http404
     context = _common(request, asked) | {"article": version.article, "version": version, "need": _need(request.GET)}
+    context["need"] = context["need"] or _need(request.POST)
     if request.method != "POST":
         return _after(request, context)
     ticket = request.POST.get("avis", "")[:200]
@@ -241,6 +242,7 @@ def vote(request: HttpRequest, slug: str) -> HttpResponse:
         at=request.at,  # type: ignore[attr-defined]
     )
     query = {"avis": opinions.ticket_of(given)} if not given.helpful else {"merci": said["utile"]}
+    query |= {"besoin": given.need} if given.need else {}
     return HttpResponseRedirect(f"{reverse('aide_vote', args=[slug])}?{urlencode(query)}")
 
 
@@ -262,7 +264,8 @@ def _reason(request: HttpRequest, ticket: str, context: dict[str, Any]) -> HttpR
         try:
             opinions.explain(ticket, reason=form.cleaned_data["raison"], text=form.cleaned_data["texte"])
             where = reverse("aide_vote", args=[context["article"].slug])
-            return HttpResponseRedirect(f"{where}?merci=raison")
+            kept = {"besoin": context["need"]} if context["need"] else {}
+            return HttpResponseRedirect(f"{where}?{urlencode({'merci': 'raison'} | kept)}")
         except Refusal as refusal:
             form.add_error(None, str(refusal))
     return render(request, "support/aide/reason.html", context | {"form": form, "ticket": ticket})

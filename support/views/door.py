@@ -51,6 +51,7 @@ def password_door(request: HttpRequest) -> HttpResponse:
         "cerbere": CERBERE,
         "campaign": default_campaign(),
         "old_server_closed": programme == Programme.CLOSED,
+        "all_migrated": programme != Programme.RUNNING,
     }
     if which not in PAGES:
         return render(request, "support/door/question.html", context)

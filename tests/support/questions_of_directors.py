@@ -251,4 +251,14 @@ QUESTIONS: tuple[tuple[str, frozenset[str]], ...] = (
     _("outlok configuration", "outlook-nouveau-compte", "outlook-modifier-compte", "outlook-ancien-serveur"),
     _("phising", "reconnaitre-un-vrai-mail"),
     _("enlever le transfert mis par l'ancienne directrice", "renvoi-automatique", "changement-de-direction"),
+    # Asked of the portal by somebody who meant to lose it
+    _("changer mot de passe bma", "premiers-pas-owa", "apres-un-nouveau-mot-de-passe"),
+    _("deux écoles", "renvoi-automatique"),
+    _("envoyer un mail a un parent", "usage-de-la-bma"),
+    _("ecrire a un parent", "usage-de-la-bma"),
+    _("téléphone etnic", "a-qui-s-adresser"),
+    _("pop", "pop-garder-ses-mails", "glossaire"),
+    _("je n'ai pas recu le code", "suivre-une-demande", "formulaire-hors-mode"),
+    _("retrouver mot de passe enregistré", "mot-de-passe-edge"),
+    _("mot de passe enregistré dans le navigateur", "mot-de-passe-chrome"),
 )

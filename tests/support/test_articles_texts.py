@@ -1,6 +1,8 @@
 """What the real articles say on a day and for a mailbox: a replay of 2024 reads as 2024 (A5, A10, G1, K12)."""
 
+import re
 from datetime import date
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.urls import reverse
@@ -8,7 +10,8 @@ from django.urls import reverse
 from bma_portal.clock import brussels
 from bma_portal.models import RateCount
 from support.articles import loading
-from support.articles.reading import FOLDER
+from support.articles.reading import FOLDER, files
+from support.models import Article
 from tests.factories import MailboxFactory, OrganisationFactory
 from tests.factories_migration import MoveFactory
 from tests.support.pages import Page
@@ -47,20 +50,100 @@ def test_while_it_runs_the_migration_is_not_told_as_over(read):
 
 @pytest.mark.parametrize(
     "slug",
-    ["changement-de-direction", "autres-logiciels", "materiel-vole", "panne-hors-garantie", "renvoi-automatique"],
+    [
+        "changement-de-direction",
+        "autres-logiciels",
+        "materiel-vole",
+        "panne-hors-garantie",
+        "renvoi-automatique",
+        "plus-de-mails-sans-erreur",
+    ],
 )
 def test_a_mailbox_that_has_not_migrated_is_not_sent_to_the_new_interface(read, slug):
-    _, html = read(slug, DURING, numero=MailboxFactory().address[:8])
+    number = MailboxFactory().address[:8]
+    _, html = read(slug, DURING, numero=number)
     assert "https://ec.cfwb.be/owa" not in html
-    assert 'href="/ma-boite/etat/"' in html  # which says the one to open today
+    assert f'href="/ma-boite/etat/?numero={number}"' in html  # which says the one to open today
 
 
-@pytest.mark.parametrize("slug", ["changement-de-direction", "autres-logiciels"])
+@pytest.mark.parametrize("slug", ["changement-de-direction", "autres-logiciels", "plus-de-mails-sans-erreur"])
 def test_one_that_migrated_and_everybody_since_the_end_is(read, slug):
     _, html = read(slug, date(2024, 12, 20), numero=MoveFactory(migrated=True).mailbox.address[:8])
     assert "https://ec.cfwb.be/owa" in html
     _, html = read(slug, AFTER)
     assert "https://ec.cfwb.be/owa" in html
+
+
+def test_all_have_migrated_is_said_once_nobody_can_wait_any_more(read):
+    """A night of January 2025 was still to come on the 2nd; the end of the old server ends all waiting (S3 §3)."""
+    text, _ = read("migration-en-bref", date(2025, 1, 2))
+    assert "toutes les boîtes sont dans la nouvelle" not in text
+    assert "boîtes migrent par lots" in text
+    text, html = read("migration-en-bref", date(2025, 4, 25))
+    assert "toutes les boîtes sont dans la nouvelle" in text
+    assert "S1 §8" not in text  # no code that only staff know, no column that a phone cuts
+    assert '<th scope="col">Source</th>' not in html
+
+
+def test_once_all_have_migrated_no_other_date_is_offered(read):
+    box = MoveFactory(migrated=True).mailbox
+    for query in ({}, {"numero": box.address[:8]}):
+        text, _ = read("changer-la-date", date(2025, 1, 20), **query)
+        assert "il n’y a plus de date à changer" in text
+        assert "Vous avez une bonne raison" not in text
+    MoveFactory()  # one still waits
+    text, _ = read("changer-la-date", date(2025, 1, 20))
+    assert "Vous avez une bonne raison" in text
+
+
+@pytest.mark.parametrize(
+    ("slug", "before", "since"),
+    [
+        ("quel-mot-de-passe", "Celui de la boîte, ancien serveur", "Celui de la boîte, nouvelle interface"),
+        ("plus-de-mails-sans-erreur", "reçoit tout dans l’interface actuelle", "plus rien dans l’ancienne interface"),
+        ("mail-4-dernier-message", "Ce mail n’est pas encore arrivé", ""),
+        ("renvoi-automatique", "les options de l’interface actuelle", "la roue dentée"),
+        ("materiel-vole", "Faites changer le mot de passe actuel", "Changez le mot de passe de la boîte : par ici"),
+        ("antivirus-et-pilotes", "faites changer le mot de passe actuel", "changez le mot de passe de la boîte"),
+        ("reconnaitre-un-vrai-mail", "est encore l’ancien", "Demandez un nouveau mot de passe"),
+    ],
+)
+def test_each_mailbox_reads_what_holds_for_it_that_day(read, slug, before, since):
+    day = date(2024, 12, 20)
+    text, _ = read(slug, day, numero=MailboxFactory().address[:8])
+    assert before in text
+    assert not since or since not in text
+    text, _ = read(slug, day, numero=MoveFactory(migrated=True).mailbox.address[:8])
+    assert before not in text
+    assert since in text
+
+
+@pytest.mark.parametrize("slug", ["materiel-vole", "antivirus-et-pilotes", "reconnaitre-un-vrai-mail"])
+def test_the_password_that_a_thief_holds_is_the_one_to_change_and_the_number_goes_on(read, slug):
+    number = MailboxFactory().address[:8]
+    _, html = read(slug, DURING, numero=number)
+    assert f'href="/mot-de-passe/?lequel=ancien&amp;numero={number}"' in html
+    _, html = read(slug, AFTER, numero=MoveFactory(migrated=True).mailbox.address[:8])
+    assert "lequel=ancien" not in html
+    assert "/mot-de-passe/?lequel=nouveau&amp;numero=" in html
+
+
+def test_one_rule_for_who_may_be_told_the_password_and_one_way_to_renew_cerbere(read):
+    for slug in ("apres-un-nouveau-mot-de-passe", "changement-de-direction"):
+        assert "de vive voix, jamais par mail" in read(slug, AFTER)[0]
+    assert "le formulaire hors MODE" in read("changement-de-direction", AFTER)[0]
+    text, _ = read("cerbere-expiration", AFTER)
+    assert "suivez « Mot de passe oublié ? » : cette voie sert à le changer comme à le récupérer" in text
+    assert "Connectez-vous à Cerbère" not in text
+
+
+@pytest.mark.parametrize("slug", [path.stem for path in files(FOLDER)])
+def test_a_source_names_its_document_in_words_alone(read, slug):
+    article = Article.objects.get(slug=slug)
+    day = max(article.valid_from or DURING, DURING)
+    text, _ = read(slug, day if article.valid_to or article.ends_with_old_server else AFTER)
+    assert "Source : " in text
+    assert not re.search(r"\bS[0-4]\b", text)
 
 
 @pytest.mark.parametrize("day", [DURING, AFTER])
@@ -71,6 +154,33 @@ def test_a_doubtful_mail_is_checked_by_its_code(read, client, day):
     page.assert_sound()
     assert "Recopiez le code imprimé au bas du mail" in page.text
     assert 'href="/authenticite/"' in page.html.partition("<main")[2].partition("</main>")[0]
+
+
+# Beside a request
+
+
+def test_what_is_suggested_beside_a_form_opens_apart_and_says_where_the_request_is(read, client):
+    """Nothing typed is lost, script or none: the form stays in its tab."""
+    assert read("boite-pleine", DURING)
+    for headers in ({}, {"HX-Request": "true"}):
+        given = {"q": "boite pleine", "besoin": "technique"}
+        piece = client.get(reverse("aide_suggestions"), given, headers=headers).content.decode()
+        links = [link for link in re.findall(r"<a [^>]*besoin=technique[^>]*>", piece) if "/aide/" in link]
+        assert len(links) == 6  # three articles, each to be read or said to have answered
+        assert all('target="_blank" rel="noopener"' in link for link in links)
+    stays = "Elle est restée ouverte dans l’autre onglet"
+    article, vote = (reverse(name, args=["boite-pleine"]) for name in ("aide_article", "aide_vote"))
+    for where, query in ((article, {}), (vote, {}), (vote, {"resolu": "1"})):
+        page = Page(client.get(where, query | {"besoin": "technique"}))
+        page.assert_sound()
+        assert stays in page.text
+        assert "/demandes/nouvelle/?besoin=technique" not in page.links  # an empty form: what was typed was lost
+        assert stays not in Page(client.get(where, query)).text
+    response = client.post(vote, {"utile": "non", "version": "1", "besoin": "technique"}, follow=True)
+    assert stays in Page(response).text
+    ticket = parse_qs(urlsplit(response.redirect_chain[-1][0]).query)["avis"][0]
+    said = {"avis": ticket, "raison": "obscur", "besoin": "technique"}
+    assert stays in Page(client.post(vote, said, follow=True)).text
 
 
 # For one mailbox

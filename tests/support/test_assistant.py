@@ -74,12 +74,12 @@ def test_the_articles_that_an_answer_names_are_there(way):
 
 def test_before_its_circular_nothing_is_cited_from_it(ask, it_is):
     it_is(date(2024, 11, 12))
-    assert "Source : Circulaire du 30/09/2024 (S4)" in ask("/assistant/usage/parents/").text
+    assert "Source : Circulaire du 30/09/2024" in ask("/assistant/usage/parents/").text
     assert "Source : Notre décision, d’après la circulaire du 01/09/2025" in ask("/assistant/materiel/vol/").text
     it_is(date(2025, 9, 1))
     page = ask("/assistant/usage/parents/")
-    assert "Source : Circulaire du 01/09/2025, §1.2 (S3)" in page.text
-    assert "(S4)" not in page.text  # repealed that day
+    assert "Source : Circulaire du 01/09/2025, §1.2" in page.text
+    assert "Circulaire du 30/09/2024" not in page.text  # repealed that day
 
 
 def test_each_problem_that_holders_have_has_its_place():

@@ -93,6 +93,31 @@ def test_the_message_on_the_screen_leads_to_its_cause(ask, it_is, lequel, messag
     assert text.index(message) < text.index(cause)
 
 
+def test_outlook_asks_for_the_old_password_until_the_mailbox_has_migrated(ask, it_is):
+    it_is(date(2024, 11, 15))
+    page = ask("inconnu", "ec097001")
+    assert "ou c’est Outlook qui demande" not in page.text
+    assert "Tant que la boîte n’a pas migré : celui de l’ancien serveur" in page.text
+    assert page.links.count(f"{URL}?lequel=ancien&numero=ec097001") == 2
+    assert "Celui de l’interface actuelle et d’Outlook, tant que la boîte n’a pas migré" in ask().text
+    it_is(date(2025, 4, 25))
+    assert "ou c’est Outlook qui demande" in ask("inconnu").text
+    assert "tant que la boîte" not in ask().text.lower()
+
+
+def test_the_identity_card_is_the_holder_s_and_hides_the_same_everywhere(ask, it_is):
+    """The titulaire's (S0 §7)."""
+    words = (
+        "une copie du recto de la carte d’identité du ou de la titulaire de la boîte, où vous masquez la photo, la "
+        "signature, le numéro national et le numéro de la carte"
+    )
+    it_is(date(2024, 11, 13))
+    assert words in ask("nouveau", number(in_batch(["CPMS"], migrated=True))).text
+    page = ask("ancien", number(MailboxFactory()))
+    assert words in page.text
+    assert "(S1)" not in page.text  # a source is named in words
+
+
 @pytest.mark.parametrize("lequel", ["cerbere-perso", "cerbere-bma"])
 def test_cerbere_is_checked_on_its_own_site_then_recovered_then_etnic_helps(ask, lequel):
     page = ask(lequel)

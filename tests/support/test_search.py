@@ -58,6 +58,21 @@ def test_the_right_article_is_among_the_first_three(real_articles, day):
     assert wrong == [], f"{asked - len(wrong)}/{asked} le {day}\n" + "\n".join(wrong)
 
 
+@pytest.mark.parametrize("day", DAYS)
+@pytest.mark.parametrize(
+    ("question", "slug"),
+    [
+        ("deux écoles", "renvoi-automatique"),
+        ("envoyer un mail a un parent", "usage-de-la-bma"),
+        ("téléphone etnic", "a-qui-s-adresser"),
+        ("pop", "pop-garder-ses-mails"),
+        ("retrouver mot de passe enregistré", "mot-de-passe-edge"),  # it comes with Windows
+    ],
+)
+def test_the_first_answer_is_the_one_that_is_meant(real_articles, question, slug, day):
+    assert first(question, day)[0] == slug
+
+
 def test_every_question_is_answered_on_one_day_at_least(real_articles):
     counted = Counter(
         question
@@ -94,6 +109,26 @@ def test_what_one_types_in_a_ticket_counts_with_its_need(real_articles):
     at = brussels(DAYS[1], 12)
     assert search.suggest("le mot de passe ne marche pas", need="cerbere", at=at)[0].slug.startswith("cerbere")
     assert [hit.slug for hit in search.suggest("xyzzy", need="internet", at=at)] == ["pas-d-internet"]
+
+
+@pytest.mark.parametrize(
+    ("day", "phase", "told"),
+    [
+        (DAYS[0], None, False),  # no mailbox was named: only what holds for all
+        (DAYS[0], "not_started", True),
+        (DAYS[0], "confirmed", False),
+        (DAYS[1], None, False),
+        (DAYS[1], "migrated", False),
+    ],
+)
+def test_an_excerpt_quotes_nothing_that_the_article_would_not_show(real_articles, day, phase, told):
+    """« Il n’est donc pas perdu : le mail 2 vous l’apportera » is for those whom mail 2 has not reached."""
+    for hits in (
+        search.search("mot de passe perdu", moment(brussels(day, 12), phase)),
+        search.suggest("mot de passe perdu", need="nouveau-mot-de-passe", at=brussels(day, 12), phase=phase),
+    ):
+        found = next(hit for hit in hits if hit.slug == "nouveau-mot-de-passe-perdu")
+        assert ("Il n’est donc pas" in found.excerpt) == told
 
 
 def test_two_searches_of_the_same_give_the_same(real_articles):

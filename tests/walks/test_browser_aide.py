@@ -11,7 +11,7 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from support.models import Article, ArticleVote
-from tests.factories import UserFactory
+from tests.factories import MailboxFactory, UserFactory
 from tests.walks.mode_scenes import set_date
 from tests.walks.sound import WCAG, assert_sound_at_each_size, enter, follow, hear, photograph, press, violations
 
@@ -35,6 +35,8 @@ def test_the_pages_are_sound_at_each_size(page, site):
         "dessins": "outlook-nouveau-compte/",
         "tableau": "quel-mot-de-passe/",
         "cas": "ancien-mot-de-passe-perdu/",
+        "cas-en-liste": "materiel-vole/",
+        "calendrier": "migration-en-bref/",
         "numero-faux": "ancien-mot-de-passe-perdu/?numero=zzz",
         "avis": "boite-pleine/utile/",
         "suggestions": "suggestions/?q=boite pleine&besoin=technique",
@@ -60,6 +62,23 @@ def test_a_director_finds_reads_and_judges_without_a_script(site, new_context):
     expect(page.get_by_role("heading", level=1)).to_have_text("Merci !")
     given = ArticleVote.objects.get()
     assert (given.helpful, given.reason, given.version.article.slug) == (False, "obscur", "materiel-vole")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_what_one_was_writing_is_still_there_after_an_article(site, new_context, scripts):
+    number = MailboxFactory().address[:8]
+    page = new_context(java_script_enabled=scripts, viewport={"width": 360, "height": 740}).new_page()
+    page.goto(f"{site}/demandes/nouvelle/?besoin=reception&numero={number}")
+    page.get_by_label("Votre message").fill("Plus rien depuis lundi, et l’inspection vient jeudi.")
+    suggestions = page.locator(".suggestions")
+    for link in (suggestions.get_by_role("link").first, suggestions.get_by_role("link", name="Cela a répondu").first):
+        with page.expect_popup() as opened:
+            link.click()
+        expect(opened.value.get_by_text("restée ouverte dans l’autre onglet")).to_be_visible()
+        photograph(opened.value, f"aide-onglet-{scripts}")
+        opened.value.close()
+    photograph(page, f"aide-demande-{scripts}")
+    expect(page.get_by_label("Votre message")).to_have_value("Plus rien depuis lundi, et l’inspection vient jeudi.")
 
 
 def test_an_article_is_printed_as_text_one_can_select(page, site, tmp_path: Path):
