@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from django.conf import settings
 from lxml import etree
 
 TAG = re.compile(r"""<([a-z][a-z0-9]*)((?:\s+[^\s=>"'/]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>"']+))?)+)""", re.IGNORECASE)
@@ -110,6 +111,7 @@ READ: set[int] = set()  # most pages come many times, in a suite
 
 
 def assert_valid(html: str, name: str) -> None:
+    assert settings.TEMPLATES[0]["OPTIONS"]["string_if_invalid"] not in html, f"{name} : une variable inconnue"
     page = hash(TOKEN.sub("", html))
     if html.strip() and page not in READ:
         found = faults(html)
