@@ -101,7 +101,8 @@ def _passwords() -> Iterator[dict[str, Any]]:
         FAQ.format("§5"), stages=[P0, P1, P2, P3, P4, P5], facts={"issued": False}, also=[Team.SGNE],
     )  # fmt: skip
     running: dict[str, Any] = {"stages": [P2, P3, P4], "team": Team.ETNIC, "also": [Team.SGNE]}
-    by_mode, by_hand = "Par le formulaire MODE : {mode}, et {situation}.", "Par le formulaire hors MODE : {mode}."
+    by_mode = "Le formulaire MODE est le bon : {mode}, et {situation}."
+    by_hand = "Le formulaire hors MODE est le bon : {mode}."
     yield _rule(new, 20, Outcome.FORM_MODE, by_mode, FAQ.format("§6 et §7"), **running, **mode)
     yield _rule(new, 30, Outcome.FORM_HORS_MODE, by_hand, FAQ.format("§6 et §7"), **running, **out)
     over: dict[str, Any] = {"stages": [P5, P6], "team": Team.ETNIC}

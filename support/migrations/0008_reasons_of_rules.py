@@ -7,6 +7,8 @@ from bma_portal import clock
 from support import rules
 
 REASONS = {
+    "Par le formulaire MODE : {mode}, et {situation}.": "Le formulaire MODE est le bon : {mode}, et {situation}.",
+    "Par le formulaire hors MODE : {mode}.": "Le formulaire hors MODE est le bon : {mode}.",
     "Transmis {destinataire}, qui répond des soucis techniques : {situation}.": (
         "Transmis {destinataire}, qui répond des soucis techniques."
     ),

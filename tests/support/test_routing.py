@@ -246,8 +246,8 @@ def test_routing_costs_few_statements_and_writes_nothing(mailbox, django_assert_
         ),
         (
             "nouveau-mot-de-passe", "P2", {},
-            "Par le formulaire MODE : une unité de type « Secondaire ordinaire » est dans MODE, et votre boîte a reçu "
-            "le mail 2.",
+            "Le formulaire MODE est le bon : une unité de type « Secondaire ordinaire » est dans MODE, et votre boîte "
+            "a reçu le mail 2.",
         ),
         (
             "reception", "P3", {},
