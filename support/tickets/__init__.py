@@ -6,7 +6,7 @@ mails, all or none. Locks are taken in one order: tickets by id, incident first;
 
 from support.tickets.assigning import assign, release, take, unwatch, watch
 from support.tickets.by_mail import note_by_mail, team_wrote_by_mail
-from support.tickets.common import Stale, joined_by
+from support.tickets.common import REQUESTER, Stale, joined_by
 from support.tickets.ending import (
     close,
     go_on,
@@ -39,6 +39,7 @@ from support.tickets.thread import answer, note, requester_wrote, save_draft
 from support.tickets.upkeep import tick
 
 __all__ = [
+    "REQUESTER",
     "NoTicket",
     "Stale",
     "answer",

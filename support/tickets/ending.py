@@ -11,7 +11,6 @@ from support import sla, ticket_mail_kinds, ticket_mails
 from support.models import Attachment, Draft, Message, Ticket, TicketCheck, Watcher
 from support.needs import NEEDS
 from support.tickets.common import (
-    PORTAL,
     REQUESTER,
     Actor,
     Kind,
@@ -95,7 +94,7 @@ def solve_locked(row: Ticket, *, by: Actor, by_a_word: bool = False, at: datetim
     resume(row, Status.SOLVED, by=by, at=at, due_at=None)
     own_word = by == REQUESTER
     text = "Vous avez dit que c’est réglé : votre demande est résolue." if own_word else "Votre demande est résolue."
-    told = event(row, text, by=PORTAL if own_word else by, at=at)
+    told = event(row, text, by=by, at=at)
     answered = not own_word or Message.objects.filter(ticket=row, kind=Kind.ANSWER).exists()
     # An opinion is asked of an answer: there is none when they settled it before anybody wrote.
     mail = ticket_mail_kinds.Solved if answered else ticket_mail_kinds.SolvedCopy

@@ -294,6 +294,7 @@ def followed(request: HttpRequest, reference: str) -> HttpResponse:
         "ticket": ticket,
         "organisation": ticket.mailbox.organisation,
         "thread": [message for message in thread if message.pk not in not_yet],
+        "themselves": tickets.REQUESTER,  # nobody is told by themselves that it is over
         "need": tickets.need_label(ticket.need),
         "form": form,
         "sent": "envoye" in request.GET and not form.is_bound,

@@ -1,5 +1,6 @@
 """The page on which a requester follows a ticket: what it offers, what it misses, when it is late (F4, F17, F21)."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -33,8 +34,12 @@ def test_it_is_settled_keeps_what_is_written_and_joined_beside_it(client):
 
 def test_it_is_settled_needs_no_other_word(client):
     ticket = asked()
-    assert client.post(opened(client, ticket), {"regle": "1", "text": ""}).status_code == 302
+    address = opened(client, ticket)
+    assert client.post(address, {"regle": "1", "text": ""}).status_code == 302
     assert again(ticket).status == Ticket.Status.SOLVED
+    page = words(client.get(address))
+    assert re.search(r"Le portail ?, le", page)
+    assert not re.search(r"demandeur ?, le", page)  # nobody is told by themselves that it is over
     assert Message.objects.filter(ticket=ticket, text="C’est réglé.").exists()
 
 

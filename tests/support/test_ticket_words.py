@@ -39,7 +39,6 @@ def test_what_was_settled_before_any_answer_asks_no_opinion_of_it_and_says_who_s
     tickets.requester_wrote(ticket, text="C’est réglé.", at=on(14, 10))
     said = again(ticket).messages.get(kind="event")
     assert said.text == "Vous avez dit que c’est réglé : votre demande est résolue."
-    assert said.author_name == "portail"  # nobody is told by themselves that it is over
     (told,) = [mail for mail in mails() if "résolue" in mail.subject]
     assert told.to == [ticket.email]
     assert f"{ticket.reference} (« {ticket.subject} ») est résolue" in told.text.replace("\u00a0", " ")
