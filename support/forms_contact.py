@@ -108,7 +108,7 @@ class ContactForm(forms.Form):
     def _name(self, field: str) -> str:
         name = " ".join(self.cleaned_data[field].split())
         if not _NAME.fullmatch(name):
-            raise ValidationError("Écrivez-le en lettres, comme sur votre carte d’identité, sans chiffre ni symbole.")
+            raise ValidationError("Écrivez-le en lettres, comme sur la carte d’identité, sans chiffre ni symbole.")
         return name
 
     def clean_email(self) -> str:

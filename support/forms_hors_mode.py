@@ -16,9 +16,9 @@ from support.proofs import ProofField
 
 class HorsModeForm(ContactForm):
     proof = ProofField(
-        label="Copie masquée du recto de votre carte d’identité",
+        label="Copie masquée du recto de la carte d’identité du ou de la titulaire",
         help_text="Photo ou PDF, 8 Mo au plus.",
-        error_messages={"required": "Choisissez la copie masquée du recto de votre carte d’identité."},
+        error_messages={"required": "Choisissez la copie masquée du recto de la carte d’identité."},
     )
     consequences = forms.BooleanField(
         label=(

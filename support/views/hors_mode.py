@@ -106,7 +106,7 @@ def _keep(request: HttpRequest, form: HorsModeForm, mailbox: Mailbox, draft: Pas
     request.session[SESSION_AT] = request.at.timestamp()  # type: ignore[attr-defined]
     if draft is None:
         if proof is None:
-            raise Refusal("Choisissez la copie masquée de votre carte d’identité.")
+            raise Refusal("Choisissez la copie masquée de la carte d’identité.")
         draft = resets.draft_hors_mode(mailbox, **typed, proof=proof, at=request.at)  # type: ignore[attr-defined]
         request.session[SESSION_KEY] = str(draft.public)
     else:

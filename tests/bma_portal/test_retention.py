@@ -168,7 +168,7 @@ class TestTheNotices:
             "Vos droits",
             "Autorité de protection des données",
             "contact@apd-gba.be",
-            "numéro de registre national",
+            "numéro national",
         ):
             assert words in page.text, words
 

@@ -100,7 +100,7 @@ def fill(page: Page, card: Path) -> None:
     page.get_by_label("Prénom").fill("Camille")
     page.get_by_label("Adresse de contact").fill("camille@exemple.test")
     page.get_by_label("Téléphone où vous joindre").fill("0470 00 00 00")
-    page.get_by_label("Copie masquée du recto de votre carte d’identité").set_input_files(card)
+    page.get_by_label("Copie masquée du recto de la carte d’identité du ou de la titulaire").set_input_files(card)
     page.get_by_label("J’ai compris").check()
 
 
